@@ -1,0 +1,96 @@
+// Self-attention, one item of work per sequence and head; scores live in the worker's scratch, never in memory at large.
+
+typedef struct { ck_context *context; const ck_attention *a; const float *d_context; float *dqkv; } attention_job;
+
+INLINE int64_t attention_scratch(const ck_attention *a) {
+    int64_t L = a->longest, D = a->D;
+    int64_t product = local_scratch(L, L, D) > local_scratch(L, D, L) ? local_scratch(L, L, D) : local_scratch(L, D, L);
+    return product + 2 * round_up(L * L, 16);
+}
+
+static void attend_item(void *raw, int64_t index, int worker) {
+    attention_job *job = raw;
+    const ck_attention *a = job->a;
+    int64_t b = index / a->H, h = index % a->H, D = a->D, C = a->H * D;
+    int64_t first = a->starts[b], L = a->starts[b + 1] - first;
+    float *scratch = ck_worker_scratch(job->context, worker, (size_t)attention_scratch(a) * sizeof(float));
+    float *p = scratch, *rest = p + round_up(a->longest * a->longest, 16);
+    const float *q = a->qkv + first * 3 * C + h * D, *k = q + C, *v = q + 2 * C;
+    multiply_local(L, L, D, q, 3 * C, 1, k, 1, 3 * C, p, L, rest);
+    float scale = 1.f / sqrtf((float)D);
+    bool drop = a->probability > 0;
+    uint32_t threshold = drop ? ck_dropout_threshold(a->probability) : 0;
+    vf keep = splat(drop ? 1.f / (1.f - a->probability) : 1.f);
+    for (int64_t i = 0; i < L; i++) {
+        float *row = p + i * L;
+        vf top = splat(-INFINITY);
+        for (int64_t j = 0; j < L; j += W) {
+            vf x = load_some(row + j, L - j) * scale;
+            if (L - j < W) x = select_f(first_lanes(L - j), x, splat(-INFINITY));
+            store_some(row + j, x, L - j);
+            top = max_f(top, x);
+        }
+        float m = max_lanes(top);
+        vf sum = {0};
+        for (int64_t j = 0; j < L; j += W) {
+            vf x = exp_f(load_some(row + j, L - j) - m);
+            if (L - j < W) x = select_f(first_lanes(L - j), x, splat(0));
+            store_some(row + j, x, L - j);
+            sum += x;
+        }
+        float total = sum_lanes(sum);
+        a->log_sum[(first + i) * a->H + h] = m + logf(total);
+        uint64_t key = drop ? row_key(a->key + (uint64_t)h, a->example[first + i], (int32_t)i) : 0;
+        vf inverse = splat(1.f / total);
+        for (int64_t j = 0; j < L; j += W) {
+            vf x = load_some(row + j, L - j) * inverse;
+            if (drop) x *= dropout_factor(key, (uint32_t)j, threshold, keep);
+            store_some(row + j, x, L - j);
+        }
+    }
+    multiply_local(L, D, L, p, L, 1, v, 3 * C, 1, a->context + first * C + h * D, C, rest);
+}
+
+static void attend(ck_context *context, const ck_attention *a) {
+    attention_job job = {context, a, NULL, NULL};
+    ck_parallel(context, a->B * a->H, attend_item, &job);
+}
+
+static void attend_backward_item(void *raw, int64_t index, int worker) {
+    attention_job *job = raw;
+    const ck_attention *a = job->a;
+    int64_t b = index / a->H, h = index % a->H, D = a->D, C = a->H * D;
+    int64_t first = a->starts[b], L = a->starts[b + 1] - first, square = round_up(a->longest * a->longest, 16);
+    float *scratch = ck_worker_scratch(job->context, worker, (size_t)attention_scratch(a) * sizeof(float));
+    float *p = scratch, *dp = p + square, *rest = dp + square;
+    const float *q = a->qkv + first * 3 * C + h * D, *k = q + C, *v = q + 2 * C;
+    const float *out = a->context + first * C + h * D, *dout = job->d_context + first * C + h * D;
+    float *dq = job->dqkv + first * 3 * C + h * D, *dk = dq + C, *dv = dq + 2 * C;
+    multiply_local(L, L, D, q, 3 * C, 1, k, 1, 3 * C, p, L, rest);
+    multiply_local(L, L, D, dout, C, 1, v, 1, 3 * C, dp, L, rest);
+    float scale = 1.f / sqrtf((float)D);
+    bool drop = a->probability > 0;
+    uint32_t threshold = drop ? ck_dropout_threshold(a->probability) : 0;
+    vf keep = splat(drop ? 1.f / (1.f - a->probability) : 1.f);
+    for (int64_t i = 0; i < L; i++) {
+        float *row = p + i * L, *drow = dp + i * L, log_sum = a->log_sum[(first + i) * a->H + h];
+        vf dot = {0};
+        for (int64_t n = 0; n < D; n += W) dot += load_some(dout + i * C + n, D - n) * load_some(out + i * C + n, D - n);
+        float center = sum_lanes(dot);
+        uint64_t key = drop ? row_key(a->key + (uint64_t)h, a->example[first + i], (int32_t)i) : 0;
+        for (int64_t j = 0; j < L; j += W) {
+            vf x = exp_f(load_some(row + j, L - j) * scale - log_sum), d = load_some(drow + j, L - j);
+            vf factor = drop ? dropout_factor(key, (uint32_t)j, threshold, keep) : splat(1);
+            store_some(drow + j, x * (d * factor - center) * scale, L - j);   // gradient of q·k
+            store_some(row + j, x * factor, L - j);                           // dropped probabilities
+        }
+    }
+    multiply_local(L, D, L, p, 1, L, dout, C, 1, dv, 3 * C, rest);
+    multiply_local(L, D, L, dp, L, 1, k, 3 * C, 1, dq, 3 * C, rest);
+    multiply_local(L, D, L, dp, 1, L, q, 3 * C, 1, dk, 3 * C, rest);
+}
+
+static void attend_backward(ck_context *context, const ck_attention *a, const float *d_context, float *dqkv) {
+    attention_job job = {context, a, d_context, dqkv};
+    ck_parallel(context, a->B * a->H, attend_backward_item, &job);
+}

@@ -1,0 +1,203 @@
+// Matrix products: B is packed once into panels of NR columns, shared by all threads; each item of work is one tile of
+// C, for which one thread packs its rows of A into panels of MR and runs the register kernel.
+//
+// The tile grid and the blocking over k depend on the shape alone, and every element of C is summed over k in
+// ascending order within blocks of KC: neither threads nor neighbouring rows change a bit of it.
+
+enum { MR = CK_MR, NR = 2 * W, KC = 256, K_SHARED = 1024, TILE_UNITS = 8, TILE_COLUMNS = 768, LEAST_ITEMS = 16 };
+
+/// acc = Σ_k a[k·MR + i]·b[k·NR + j]; then c = acc, or c += acc.
+static void register_kernel(int64_t K, const float *restrict a, const float *restrict b, float *restrict c,
+                            int64_t c_row, int64_t rows, int64_t columns, bool accumulate) {
+    vf acc[MR][2];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < MR; i++) acc[i][0] = acc[i][1] = (vf){0};
+    for (int64_t k = 0; k < K; k++) {
+        vf b0 = *(const vf *)(b + k * NR), b1 = *(const vf *)(b + k * NR + W);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < MR; i++) {
+            vf x = splat(a[k * MR + i]);
+            acc[i][0] += x * b0;
+            acc[i][1] += x * b1;
+        }
+    }
+    if (rows == MR && columns == NR) {
+#pragma clang loop unroll(full)
+        for (int i = 0; i < MR; i++) {
+            float *row = c + i * c_row;
+            store(row, accumulate ? load(row) + acc[i][0] : acc[i][0]);
+            store(row + W, accumulate ? load(row + W) + acc[i][1] : acc[i][1]);
+        }
+        return;
+    }
+    float edge[MR * NR] __attribute__((aligned(64)));
+#pragma clang loop unroll(full)
+    for (int i = 0; i < MR; i++) {
+        store(edge + i * NR, acc[i][0]);
+        store(edge + i * NR + W, acc[i][1]);
+    }
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++)
+            c[i * c_row + j] = accumulate ? c[i * c_row + j] + edge[i * NR + j] : edge[i * NR + j];
+}
+
+/// Panels of MR rows: out[panel][k][MR], zero-filled.
+static void pack_a(const float *a, int64_t a_row, int64_t a_col, int64_t M, int64_t K, float *out) {
+    for (int64_t i0 = 0; i0 < M; i0 += MR, out += MR * K) {
+        int64_t rows = M - i0 < MR ? M - i0 : MR;
+        const float *from = a + i0 * a_row;
+        if (rows < MR) memset(out, 0, (size_t)(MR * K) * sizeof(float));
+        if (a_row == 1) {
+            for (int64_t k = 0; k < K; k++)
+                for (int64_t i = 0; i < rows; i++) out[k * MR + i] = from[i + k * a_col];
+        } else if (rows == MR) {
+            for (int64_t k = 0; k < K; k++)
+#pragma clang loop unroll(full)
+                for (int i = 0; i < MR; i++) out[k * MR + i] = from[i * a_row + k * a_col];
+        } else {
+            for (int64_t i = 0; i < rows; i++)
+                for (int64_t k = 0; k < K; k++) out[k * MR + i] = from[i * a_row + k * a_col];
+        }
+    }
+}
+
+/// One panel of NR columns: out[k][NR], zero-filled.
+static void pack_b_panel(const float *b, int64_t b_row, int64_t b_col, int64_t K, int64_t columns, float *out) {
+    if (columns < NR) memset(out, 0, (size_t)(NR * K) * sizeof(float));
+    if (b_col == 1) {
+        for (int64_t k = 0; k < K; k++) memcpy(out + k * NR, b + k * b_row, (size_t)columns * sizeof(float));
+    } else {
+        // Blocks of W rows of k, so that the written lines stay in the first-level cache.
+        for (int64_t k0 = 0; k0 < K; k0 += W) {
+            int64_t kn = K - k0 < W ? K - k0 : W;
+            for (int64_t j = 0; j < columns; j++) {
+                const float *from = b + j * b_col + k0 * b_row;
+                float *to = out + k0 * NR + j;
+                for (int64_t k = 0; k < kn; k++) to[k * NR] = from[k * b_row];
+            }
+        }
+    }
+}
+
+INLINE int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+typedef struct {
+    const ck_product *p;
+    ck_context *context;
+    float *packed;               // blocks of KC over k, each [panels][kc][NR]
+    int64_t k0, kn;              // the part of k that is packed now
+    int64_t panels, tile_rows, tile_panels, row_tiles, column_tiles;
+} product_job;
+
+enum { PANELS_PER_ITEM = 4 };
+
+static void product_pack_item(void *raw, int64_t index, int worker) {
+    (void)worker;
+    product_job *j = raw;
+    const ck_product *p = j->p;
+    int64_t groups = (j->panels + PANELS_PER_ITEM - 1) / PANELS_PER_ITEM;
+    int64_t block = index / groups, first = index % groups * PANELS_PER_ITEM;
+    int64_t k = block * KC, kn = j->kn - k < KC ? j->kn - k : KC;
+    float *out = j->packed + k * j->panels * NR;
+    for (int64_t panel = first; panel < j->panels && panel < first + PANELS_PER_ITEM; panel++) {
+        int64_t column = panel * NR, columns = p->n - column < NR ? p->n - column : NR;
+        pack_b_panel(p->b + (j->k0 + k) * p->b_row + column * p->b_col, p->b_row, p->b_col, kn, columns,
+                     out + panel * kn * NR);
+    }
+}
+
+static void product_tile_item(void *raw, int64_t index, int worker) {
+    product_job *j = raw;
+    const ck_product *p = j->p;
+    int64_t row0 = index / j->column_tiles * j->tile_rows, panel0 = index % j->column_tiles * j->tile_panels;
+    int64_t rows = p->m - row0 < j->tile_rows ? p->m - row0 : j->tile_rows;
+    int64_t panel_end = panel0 + j->tile_panels < j->panels ? panel0 + j->tile_panels : j->panels;
+    float *a = ck_worker_scratch(j->context, worker, (size_t)(round_up(j->tile_rows, MR) * KC) * sizeof(float));
+    for (int64_t k = 0; k < j->kn; k += KC) {
+        int64_t kn = j->kn - k < KC ? j->kn - k : KC;
+        bool accumulate = p->accumulate || j->k0 + k > 0;
+        pack_a(p->a + row0 * p->a_row + (j->k0 + k) * p->a_col, p->a_row, p->a_col, rows, kn, a);
+        const float *block = j->packed + k * j->panels * NR;
+        for (int64_t panel = panel0; panel < panel_end; panel++) {
+            int64_t column = panel * NR, columns = p->n - column < NR ? p->n - column : NR;
+            for (int64_t i = 0; i < rows; i += MR)
+                register_kernel(kn, a + i * kn, block + panel * kn * NR, p->c + (row0 + i) * p->c_row + column, p->c_row,
+                                rows - i < MR ? rows - i : MR, columns, accumulate);
+        }
+    }
+    if (j->k0 + j->kn < p->k || (!p->bias && p->activation == CK_ACT_NONE)) return;
+    // The tile is still in the second-level cache: bias and activation cost no memory traffic of their own.
+    int64_t column = panel0 * NR, end = panel_end * NR < p->n ? panel_end * NR : p->n;
+    for (int64_t i = row0; i < row0 + rows; i++) {
+        float *c = p->c + i * p->c_row;
+        if (p->bias)
+            for (int64_t n = column; n < end; n += W)
+                store_some(c + n, load_some(c + n, end - n) + load_some(p->bias + n, end - n), end - n);
+        if (p->activated) activate_row(p->activation, c + column, p->activated + i * p->c_row + column, end - column);
+    }
+}
+
+static void multiply(ck_context *context, const ck_product *p) {
+    if (p->m <= 0 || p->n <= 0) return;
+    product_job j = {.p = p, .context = context, .panels = (p->n + NR - 1) / NR};
+    int64_t units = (p->m + MR - 1) / MR;
+    j.row_tiles = (units + TILE_UNITS - 1) / TILE_UNITS;
+    j.tile_rows = (units + j.row_tiles - 1) / j.row_tiles * MR;
+    j.row_tiles = (p->m + j.tile_rows - 1) / j.tile_rows;
+    int64_t wide = TILE_COLUMNS / NR;
+    j.column_tiles = (j.panels + wide - 1) / wide;
+    // Few rows: cut columns finer, so that there is work for every thread.
+    while (j.row_tiles * j.column_tiles < LEAST_ITEMS && (j.panels + j.column_tiles - 1) / j.column_tiles > 2) j.column_tiles++;
+    j.tile_panels = (j.panels + j.column_tiles - 1) / j.column_tiles;
+    j.column_tiles = (j.panels + j.tile_panels - 1) / j.tile_panels;
+    int64_t deepest = p->k < K_SHARED ? p->k : K_SHARED;
+    j.packed = ck_shared_scratch(context, (size_t)(deepest * j.panels * NR) * sizeof(float));
+    for (j.k0 = 0; j.k0 < p->k; j.k0 += j.kn) {
+        j.kn = p->k - j.k0 < K_SHARED ? p->k - j.k0 : K_SHARED;
+        int64_t groups = (j.panels + PANELS_PER_ITEM - 1) / PANELS_PER_ITEM;
+        ck_parallel(context, groups * ((j.kn + KC - 1) / KC), product_pack_item, &j);
+        ck_parallel(context, j.row_tiles * j.column_tiles, product_tile_item, &j);
+    }
+}
+
+/// Floats of scratch that `multiply_local` needs.
+INLINE int64_t local_scratch(int64_t M, int64_t N, int64_t K) { return (round_up(M, MR) + round_up(N, NR)) * K + 64; }
+
+/// A product by one thread, for the small matrices of attention; sums over the whole of k at once.
+static void multiply_local(int64_t M, int64_t N, int64_t K, const float *a, int64_t a_row, int64_t a_col,
+                           const float *b, int64_t b_row, int64_t b_col, float *c, int64_t c_row, float *scratch) {
+    float *packed_b = scratch, *packed_a = scratch + round_up(round_up(N, NR) * K, 16);
+    pack_a(a, a_row, a_col, M, K, packed_a);
+    for (int64_t j = 0; j < N; j += NR)
+        pack_b_panel(b + j * b_col, b_row, b_col, K, N - j < NR ? N - j : NR, packed_b + j * K);
+    for (int64_t j = 0; j < N; j += NR)
+        for (int64_t i = 0; i < M; i += MR)
+            register_kernel(K, packed_a + i * K, packed_b + j * K, c + i * c_row + j, c_row, M - i < MR ? M - i : MR,
+                            N - j < NR ? N - j : NR, false);
+}
+
+// ---------------------------------------------------------------------------------------------- bias gradient
+
+enum { SUM_ROWS = 256 };
+
+typedef struct { int64_t rows, columns, row; const float *x; float *partial; } column_sum_job;
+
+static void column_sum_item(void *raw, int64_t index, int worker) {
+    (void)worker;
+    column_sum_job *j = raw;
+    float *out = j->partial + index * j->columns;
+    int64_t end = (index + 1) * SUM_ROWS < j->rows ? (index + 1) * SUM_ROWS : j->rows;
+    memset(out, 0, (size_t)j->columns * sizeof(float));
+    for (int64_t i = index * SUM_ROWS; i < end; i++)
+        for (int64_t n = 0; n < j->columns; n += W)
+            store_some(out + n, load_some(out + n, j->columns - n) + load_some(j->x + i * j->row + n, j->columns - n),
+                       j->columns - n);
+}
+
+static void add_column_sums(ck_context *context, int64_t rows, int64_t columns, const float *x, int64_t row, float *out) {
+    int64_t chunks = (rows + SUM_ROWS - 1) / SUM_ROWS;
+    column_sum_job j = {rows, columns, row, x, ck_shared_scratch(context, (size_t)(chunks * columns + 1) * sizeof(float))};
+    ck_parallel(context, chunks, column_sum_item, &j);
+    for (int64_t c = 0; c < chunks; c++)
+        for (int64_t n = 0; n < columns; n++) out[n] += j.partial[c * columns + n];
+}

@@ -1,0 +1,70 @@
+// Vectors of CK_WIDTH floats in the compiler's portable vector types; included once per instruction set.
+// Inputs of any length: the last partial vector goes through `load_some` and `store_some`, never past the end.
+#include "context.h"
+#include <math.h>
+#include <string.h>
+
+#define W CK_WIDTH
+typedef float vf __attribute__((vector_size(4 * W)));
+typedef int32_t vi __attribute__((vector_size(4 * W)));
+typedef uint32_t vu __attribute__((vector_size(4 * W)));
+typedef float vf_unaligned __attribute__((vector_size(4 * W), aligned(4)));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vf load(const float *p) { return *(const vf_unaligned *)p; }
+INLINE void store(float *p, vf x) { *(vf_unaligned *)p = x; }
+INLINE vf splat(float x) { return x - (vf){0}; }
+INLINE vf load_some(const float *p, int64_t n) {
+    if (n >= W) return load(p);
+    float lanes[W] __attribute__((aligned(4 * W))) = {0};
+    for (int64_t i = 0; i < n; i++) lanes[i] = p[i];
+    return *(vf *)lanes;
+}
+INLINE void store_some(float *p, vf x, int64_t n) {
+    if (n >= W) { store(p, x); return; }
+    float lanes[W] __attribute__((aligned(4 * W)));
+    *(vf *)lanes = x;
+    for (int64_t i = 0; i < n; i++) p[i] = lanes[i];
+}
+INLINE vf select_f(vi mask, vf yes, vf no) { return (vf)(((vi)yes & mask) | ((vi)no & ~mask)); }
+INLINE vf max_f(vf a, vf b) { return select_f(a > b, a, b); }
+INLINE vf min_f(vf a, vf b) { return select_f(a < b, a, b); }
+INLINE vf abs_f(vf a) { return (vf)((vi)a & 0x7fffffff); }
+/// Lanes below n.
+INLINE vi first_lanes(int64_t n) {
+    vi lane;
+    for (int i = 0; i < W; i++) lane[i] = i;
+    return lane < ((vi){0} + (int32_t)(n < W ? n : W));
+}
+INLINE float sum_lanes(vf x) {
+    float lanes[W] __attribute__((aligned(4 * W)));
+    *(vf *)lanes = x;
+    for (int half = W / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+    return lanes[0];
+}
+INLINE float max_lanes(vf x) {
+    float lanes[W] __attribute__((aligned(4 * W)));
+    *(vf *)lanes = x;
+    float m = lanes[0];
+    for (int i = 1; i < W; i++) m = lanes[i] > m ? lanes[i] : m;
+    return m;
+}
+
+/// eˣ, relative error below 2e-7 for −87 ≤ x ≤ 88; clamped outside. Cephes' polynomial.
+INLINE vf exp_f(vf x) {
+    x = min_f(max_f(x, splat(-87.3f)), splat(88.3f));
+    const vf magic = splat(12582912.f);
+    vf n = (x * 1.44269504f + magic) - magic;
+    vf r = x - n * 0.693359375f;
+    r = r + n * 2.12194440e-4f;
+    vf p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r + 1.f;
+    vi exponent = __builtin_convertvector(n, vi);
+    return (vf)((vi)p + (exponent << 23));
+}

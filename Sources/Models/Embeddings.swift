@@ -1,0 +1,46 @@
+import Tensors
+
+/// Sum of word, position and type vectors, LayerNorm, dropout.
+struct Embeddings<B: Backend> {
+    let width: Int
+    let word: Int, position: Int, type: Int
+    let norm: LayerNorm<B>
+    /// [T, C] sum, [T, 2] statistics, [T, C] output; all kept for the backward pass.
+    let z: Workspace<B.Scalar>.Slot, statistics: Workspace<B.Scalar>.Slot, y: Workspace<B.Scalar>.Slot
+
+    init(_ c: EncoderConfiguration, tokens: Int, layout: inout ParameterLayout, workspace: Workspace<B.Scalar>) {
+        width = c.hiddenSize
+        let name = c.family.prefix + "embeddings."
+        func table(_ suffix: String, rows: Int) -> Int {
+            layout.append(name + suffix, [rows, c.hiddenSize], role: .embedding, unit: .embeddings)
+            return layout[name + suffix]!.offset
+        }
+        word = table("word_embeddings.weight", rows: c.vocabularySize)
+        position = table("position_embeddings.weight", rows: c.maxPositions)
+        type = table("token_type_embeddings.weight", rows: c.typeVocabularySize)
+        norm = LayerNorm(name + "LayerNorm", width: width, epsilon: c.layerNormEpsilon, unit: .embeddings, layout: &layout)
+        z = workspace.plan(tokens * width)
+        statistics = workspace.plan(tokens * 2)
+        y = workspace.plan(tokens * width)
+    }
+
+    private func pass(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>) -> EmbeddingPass<B.Scalar> {
+        EmbeddingPass(
+            T: p.T, C: width, ids: p.batch.ids, positions: p.batch.positionRows, types: p.batch.types,
+            word: p.weights + word, position: p.weights + position, type: p.weights + type, norm: norm.norm(p.weights),
+            dropout: p.tokenDropout(\.hidden, site: DropoutSite.embeddings), z: workspace(z),
+            statistics: workspace(statistics), y: workspace(y))
+    }
+
+    func forward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>) { p.backend.embed(pass(p, workspace)) }
+
+    /// dy [T, C] becomes the gradient of the sum, and so of each token's word vector. Adds to the tables' gradients.
+    func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, dyToDz: B.Target, gradient: B.Target?) {
+        p.backend.embedBackward(pass(p, workspace), dyToDz: dyToDz, dGamma: gradient.map { $0 + norm.gamma },
+                                dBeta: gradient.map { $0 + norm.beta })
+        guard let gradient else { return }
+        p.backend.scatterAdd(T: p.T, C: width, index: p.batch.ids, dz: dyToDz, table: gradient + word)
+        p.backend.scatterAdd(T: p.T, C: width, index: p.batch.positionRows, dz: dyToDz, table: gradient + position)
+        p.backend.scatterAdd(T: p.T, C: width, index: p.batch.types, dz: dyToDz, table: gradient + type)
+    }
+}

@@ -1,0 +1,60 @@
+import Tensors
+
+/// y = x·Wᵀ + b. W is stored [outputs, inputs], as PyTorch does.
+struct Linear<B: Backend> {
+    let inputs: Int, outputs: Int
+    /// Offsets in the flat parameters.
+    let weight: Int, bias: Int
+
+    init(_ name: String, inputs: Int, outputs: Int, unit: ParameterUnit, layout: inout ParameterLayout) {
+        self.inputs = inputs
+        self.outputs = outputs
+        layout.append("\(name).weight", [outputs, inputs], role: .weight, unit: unit)
+        layout.append("\(name).bias", [outputs], role: .bias, unit: unit)
+        weight = layout["\(name).weight"]!.offset
+        bias = layout["\(name).bias"]!.offset
+    }
+
+    /// Overwrites y [rows, outputs]; with an activation also `activated`.
+    func forward(_ backend: B, _ weights: B.Source, rows: Int, x: B.Source, xStride: Int? = nil, y: B.Target,
+                 activation: Activation = .none, activated: B.Target? = nil) {
+        var product = Product<B.Scalar>.linear(
+            rows: rows, inputs: inputs, outputs: outputs, x: x, xStride: xStride, weight: weights + weight,
+            bias: weights + bias, y: y)
+        product.activation = activation
+        product.activated = activated
+        backend.multiply(product)
+    }
+
+    /// Overwrites dx, or adds to it.
+    func inputGradient(_ backend: B, _ weights: B.Source, rows: Int, dy: B.Source, dx: B.Target, accumulates: Bool) {
+        backend.multiply(.linearInputGradient(
+            rows: rows, inputs: inputs, outputs: outputs, dy: dy, weight: weights + weight, dx: dx,
+            accumulates: accumulates))
+    }
+
+    /// Adds to the gradient of W and b.
+    func parameterGradient(_ backend: B, _ gradient: B.Target, rows: Int, dy: B.Source, x: B.Source) {
+        backend.multiply(.linearWeightGradient(
+            rows: rows, inputs: inputs, outputs: outputs, dy: dy, x: x, dw: gradient + weight))
+        backend.addColumnSums(rows: rows, columns: outputs, dy, stride: outputs, into: gradient + bias)
+    }
+}
+
+/// Scale and shift of a LayerNorm over C.
+struct LayerNorm<B: Backend> {
+    let gamma: Int, beta: Int
+    let epsilon: Double
+
+    init(_ name: String, width: Int, epsilon: Double, unit: ParameterUnit, layout: inout ParameterLayout) {
+        self.epsilon = epsilon
+        layout.append("\(name).weight", [width], role: .normalization, unit: unit)
+        layout.append("\(name).bias", [width], role: .normalization, unit: unit)
+        gamma = layout["\(name).weight"]!.offset
+        beta = layout["\(name).bias"]!.offset
+    }
+
+    func norm(_ weights: B.Source) -> Norm<B.Scalar> {
+        Norm(gamma: weights + gamma, beta: weights + beta, epsilon: epsilon)
+    }
+}

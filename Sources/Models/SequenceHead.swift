@@ -1,0 +1,62 @@
+import Tensors
+
+/// From the first token of each sequence to its logits: (dropout,) dense, tanh, dropout, projection.
+struct SequenceHead<B: Backend> {
+    let width: Int, outputs: Int
+    let dropsBeforeDense: Bool
+    let dense: Linear<B>, projection: Linear<B>
+    /// [B, C] input of the dense layer, after tanh, after dropout; [B, K]
+    let first: Workspace<B.Scalar>.Slot, pooled: Workspace<B.Scalar>.Slot, dropped: Workspace<B.Scalar>.Slot
+    let logits: Workspace<B.Scalar>.Slot, dLogits: Workspace<B.Scalar>.Slot, scratch: Workspace<B.Scalar>.Slot
+
+    init(_ c: EncoderConfiguration, outputs: Int, sequences: Int, layout: inout ParameterLayout,
+         workspace: Workspace<B.Scalar>) {
+        (width, self.outputs, dropsBeforeDense) = (c.hiddenSize, outputs, c.family.dropsBeforeDense)
+        dense = Linear(c.family.denseName, inputs: width, outputs: width, unit: .head, layout: &layout)
+        projection = Linear(c.family.outputName, inputs: width, outputs: outputs, unit: .head, layout: &layout)
+        first = workspace.plan(sequences * width)
+        pooled = workspace.plan(sequences * width)
+        dropped = workspace.plan(sequences * width)
+        logits = workspace.plan(sequences * outputs)
+        dLogits = workspace.plan(sequences * outputs)
+        scratch = workspace.plan(sequences * width)
+    }
+
+    /// x [T, C] → `logits` [B, K].
+    func forward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, x: B.Source) {
+        let rows = p.batch.sequenceCount
+        let first = workspace(first), pooled = workspace(pooled), dropped = workspace(dropped)
+        for b in 0..<rows { (first + b * width).update(from: x + Int(p.batch.starts[b]) * width, count: width) }
+        if dropsBeforeDense {
+            p.backend.drop(rows: rows, columns: width, first, p.sequenceDropout(\.classifier, site: DropoutSite.headInput))
+        }
+        dense.forward(p.backend, p.weights, rows: rows, x: first, y: pooled)
+        for i in 0..<rows * width { pooled[i] = hyperbolicTangent(pooled[i]) }
+        dropped.update(from: pooled, count: rows * width)
+        p.backend.drop(rows: rows, columns: width, dropped, p.sequenceDropout(\.classifier, site: DropoutSite.classifier))
+        projection.forward(p.backend, p.weights, rows: rows, x: dropped, y: workspace(logits))
+    }
+
+    /// From `dLogits` to d [T, C], the gradient of x, which is overwritten.
+    func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, d: B.Target, gradient: B.Target?,
+                  needsInput: Bool) {
+        let rows = p.batch.sequenceCount
+        let dPooled = workspace(dropped), pooled = workspace(pooled), dFirst = workspace(scratch)
+        if let gradient {
+            projection.parameterGradient(p.backend, gradient, rows: rows, dy: workspace(dLogits), x: workspace(dropped))
+        }
+        projection.inputGradient(p.backend, p.weights, rows: rows, dy: workspace(dLogits), dx: dPooled, accumulates: false)
+        p.backend.drop(rows: rows, columns: width, dPooled, p.sequenceDropout(\.classifier, site: DropoutSite.classifier))
+        for i in 0..<rows * width { dPooled[i] *= 1 - pooled[i] * pooled[i] }
+        if let gradient {
+            dense.parameterGradient(p.backend, gradient, rows: rows, dy: dPooled, x: workspace(first))
+        }
+        guard needsInput else { return }
+        dense.inputGradient(p.backend, p.weights, rows: rows, dy: dPooled, dx: dFirst, accumulates: false)
+        if dropsBeforeDense {
+            p.backend.drop(rows: rows, columns: width, dFirst, p.sequenceDropout(\.classifier, site: DropoutSite.headInput))
+        }
+        d.update(repeating: 0, count: p.T * width)
+        for b in 0..<rows { (d + Int(p.batch.starts[b]) * width).update(from: dFirst + b * width, count: width) }
+    }
+}

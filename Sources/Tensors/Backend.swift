@@ -1,0 +1,173 @@
+/// The kernels that one device can run, at the grain of fused operations.
+///
+/// `Model` code is written once against this protocol: `CPUBackend` runs it in float32 at full speed,
+/// `ReferenceBackend<Double>` runs it slowly and plainly as the oracle. Pointers are to row-major arrays whose shapes
+/// each operation states. Dimension letters: T tokens, B sequences, C hidden width, H heads, D head width, F
+/// feed-forward width. Shapes that disagree are programming errors; nothing here throws.
+public protocol Backend: AnyObject {
+    associatedtype Scalar: BinaryFloatingPoint & SIMDScalar
+    typealias Source = UnsafePointer<Scalar>
+    typealias Target = UnsafeMutablePointer<Scalar>
+
+    /// Device and instruction set, for example `cpu-avx512`: part of a run's numeric path.
+    var name: String { get }
+
+    /// C[i,j] = Σₖ A(i,k)·B(k,j), see `Product`.
+    func multiply(_ product: Product<Scalar>)
+
+    /// out[j] += Σᵢ x[i,j], x [rows, columns] with `stride` elements between rows: the gradient of a bias.
+    func addColumnSums(rows: Int, columns: Int, _ x: Source, stride: Int, into out: Target)
+
+    /// (u, dh) → (h, du) in place: h = a(u), du = dh·a′(u), `count` elements.
+    func activationBackward(_ activation: Activation, count: Int, uToH: Target, dhToDu: Target)
+
+    /// x[i,:] ← dropped(x[i,:]), x [rows, columns]. Applied to a gradient it is its own backward.
+    func drop(rows: Int, columns: Int, _ x: Target, _ dropout: Dropout)
+
+    /// z = residual + drop(branch), y = LayerNorm(z); overwrites `branchToZ`, `statistics` [T, 2] and `y`, all [T, C].
+    func residualNorm(T: Int, C: Int, branchToZ: Target, residual: Source, norm: Norm<Scalar>, dropout: Dropout,
+                      statistics: Target, y: Target)
+
+    /// Backward of `residualNorm`: overwrites `dz` (may be `dy`) and, unless nil, `dBranch`; adds to dGamma and dBeta
+    /// unless they are nil.
+    func residualNormBackward(T: Int, C: Int, dy: Source, z: Source, statistics: Source, norm: Norm<Scalar>,
+                              dropout: Dropout, dz: Target, dBranch: Target?, dGamma: Target?, dBeta: Target?)
+
+    /// z = word[id] + position[p] + type[t], y = drop(LayerNorm(z)).
+    func embed(_ embedding: EmbeddingPass<Scalar>)
+
+    /// Backward of `embed` down to the sum: dy [T, C] is overwritten by dz; adds to dGamma and dBeta unless nil.
+    func embedBackward(_ embedding: EmbeddingPass<Scalar>, dyToDz: Target, dGamma: Target?, dBeta: Target?)
+
+    /// table[index[t],:] += dz[t,:] for t = 0 … T−1 in order.
+    func scatterAdd(T: Int, C: Int, index: UnsafePointer<Int32>, dz: Source, table: Target)
+
+    /// context = drop(softmax(q·kᵀ/√D))·v per sequence and head, on packed sequences.
+    func attend(_ attention: AttentionPass<Scalar>)
+
+    /// Backward of `attend`: overwrites dqkv [T, 3C] from dContext [T, C].
+    func attendBackward(_ attention: AttentionPass<Scalar>, dContext: Source, dqkv: Target)
+}
+
+/// The functions between the two feed-forward products, by the formulas of PyTorch.
+public enum Activation: String, Hashable, Sendable, CaseIterable {
+    case none
+    /// x·Φ(x)
+    case gelu
+    /// ½x·(1 + tanh(√(2/π)·(x + 0.044715x³)))
+    case geluTanh
+    case relu
+}
+
+/// A matrix product by strides: A(i,k) = a[i·aRow + k·aColumn], B(k,j) = b[k·bRow + j·bColumn], i < m, j < n, k < k.
+public struct Product<Scalar> {
+    public var m: Int, n: Int, k: Int
+    public var a: UnsafePointer<Scalar>, aRow: Int, aColumn: Int
+    public var b: UnsafePointer<Scalar>, bRow: Int, bColumn: Int
+    public var c: UnsafeMutablePointer<Scalar>, cRow: Int
+    /// Adds to C instead of overwriting it.
+    public var accumulates = false
+    /// [n], added to each row.
+    public var bias: UnsafePointer<Scalar>?
+    public var activation = Activation.none
+    /// With an activation: a second output, activation(C), of C's shape and stride.
+    public var activated: UnsafeMutablePointer<Scalar>?
+
+    /// y [rows, outputs] = x [rows, inputs]·wᵀ + bias, w [outputs, inputs].
+    public static func linear(rows: Int, inputs: Int, outputs: Int, x: UnsafePointer<Scalar>, xStride: Int? = nil,
+                              weight: UnsafePointer<Scalar>, bias: UnsafePointer<Scalar>?,
+                              y: UnsafeMutablePointer<Scalar>, yStride: Int? = nil) -> Product {
+        Product(m: rows, n: outputs, k: inputs, a: x, aRow: xStride ?? inputs, aColumn: 1, b: weight, bRow: 1,
+                bColumn: inputs, c: y, cRow: yStride ?? outputs, bias: bias)
+    }
+
+    /// dx [rows, inputs] (+)= dy [rows, outputs]·w.
+    public static func linearInputGradient(rows: Int, inputs: Int, outputs: Int, dy: UnsafePointer<Scalar>,
+                                           dyStride: Int? = nil, weight: UnsafePointer<Scalar>,
+                                           dx: UnsafeMutablePointer<Scalar>, accumulates: Bool) -> Product {
+        Product(m: rows, n: inputs, k: outputs, a: dy, aRow: dyStride ?? outputs, aColumn: 1, b: weight, bRow: inputs,
+                bColumn: 1, c: dx, cRow: inputs, accumulates: accumulates)
+    }
+
+    /// dw [outputs, inputs] += dyᵀ·x.
+    public static func linearWeightGradient(rows: Int, inputs: Int, outputs: Int, dy: UnsafePointer<Scalar>,
+                                            dyStride: Int? = nil, x: UnsafePointer<Scalar>,
+                                            dw: UnsafeMutablePointer<Scalar>) -> Product {
+        Product(m: outputs, n: inputs, k: rows, a: dy, aRow: 1, aColumn: dyStride ?? outputs, b: x, bRow: inputs,
+                bColumn: 1, c: dw, cRow: inputs, accumulates: true)
+    }
+}
+
+/// Inverted dropout from a counter-based generator: whether an element is kept is a pure function of
+/// (key, example, position, feature), so masks do not depend on packing, micro-batches or threads.
+public struct Dropout {
+    /// Seed, step and site, mixed by `CounterRNG.key`.
+    public var key: UInt64
+    /// 0 turns it off.
+    public var probability: Float
+    /// [rows] index of the row's example in the whole batch.
+    public var example: UnsafePointer<Int32>
+    /// [rows] position of the row's token in its sequence.
+    public var position: UnsafePointer<Int32>
+
+    public init(key: UInt64, probability: Float, example: UnsafePointer<Int32>, position: UnsafePointer<Int32>) {
+        self.key = key
+        self.probability = probability
+        self.example = example
+        self.position = position
+    }
+}
+
+/// (z − mean)/√(var + ε)·γ + β over the last dimension.
+public struct Norm<Scalar> {
+    public var gamma: UnsafePointer<Scalar>
+    public var beta: UnsafePointer<Scalar>
+    public var epsilon: Double
+
+    public init(gamma: UnsafePointer<Scalar>, beta: UnsafePointer<Scalar>, epsilon: Double) {
+        self.gamma = gamma
+        self.beta = beta
+        self.epsilon = epsilon
+    }
+}
+
+/// Arguments of `embed`: T tokens, rows of three tables [·, C].
+public struct EmbeddingPass<Scalar> {
+    public var T: Int, C: Int
+    public var ids: UnsafePointer<Int32>, positions: UnsafePointer<Int32>, types: UnsafePointer<Int32>
+    public var word: UnsafePointer<Scalar>, position: UnsafePointer<Scalar>, type: UnsafePointer<Scalar>
+    public var norm: Norm<Scalar>
+    public var dropout: Dropout
+    /// [T, C], [T, 2], [T, C]
+    public var z: UnsafeMutablePointer<Scalar>, statistics: UnsafeMutablePointer<Scalar>, y: UnsafeMutablePointer<Scalar>
+
+    public init(T: Int, C: Int, ids: UnsafePointer<Int32>, positions: UnsafePointer<Int32>,
+                types: UnsafePointer<Int32>, word: UnsafePointer<Scalar>, position: UnsafePointer<Scalar>,
+                type: UnsafePointer<Scalar>, norm: Norm<Scalar>, dropout: Dropout, z: UnsafeMutablePointer<Scalar>,
+                statistics: UnsafeMutablePointer<Scalar>, y: UnsafeMutablePointer<Scalar>) {
+        (self.T, self.C, self.ids, self.positions, self.types) = (T, C, ids, positions, types)
+        (self.word, self.position, self.type, self.norm, self.dropout) = (word, position, type, norm, dropout)
+        (self.z, self.statistics, self.y) = (z, statistics, y)
+    }
+}
+
+/// Arguments of `attend`: token t holds q, k, v at qkv[t, 0], [t, C], [t, 2C].
+public struct AttentionPass<Scalar> {
+    /// Sequences, tokens, heads, head width, length of the longest sequence.
+    public var B: Int, T: Int, H: Int, D: Int, longest: Int
+    /// [B + 1] first token of each sequence.
+    public var starts: UnsafePointer<Int32>
+    /// Of head 0; head h uses key + h. A row is a query, a feature a key.
+    public var dropout: Dropout
+    /// [T, 3C]
+    public var qkv: UnsafePointer<Scalar>
+    /// [T, C], [T, H]: the output, and log Σ exp of each row of scores.
+    public var context: UnsafeMutablePointer<Scalar>, logSum: UnsafeMutablePointer<Scalar>
+
+    public init(B: Int, T: Int, H: Int, D: Int, longest: Int, starts: UnsafePointer<Int32>, dropout: Dropout,
+                qkv: UnsafePointer<Scalar>, context: UnsafeMutablePointer<Scalar>,
+                logSum: UnsafeMutablePointer<Scalar>) {
+        (self.B, self.T, self.H, self.D, self.longest, self.starts) = (B, T, H, D, longest, starts)
+        (self.dropout, self.qkv, self.context, self.logSum) = (dropout, qkv, context, logSum)
+    }
+}

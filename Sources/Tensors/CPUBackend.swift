@@ -1,0 +1,146 @@
+internal import CKernels
+
+/// Float32 on the CPU: C kernels chosen for the processor at run time, on a pool of threads.
+///
+/// One backend belongs to one thread of control; its own threads live inside each call.
+public final class CPUBackend: Backend {
+    public typealias Scalar = Float
+
+    /// Instruction sets with kernels of their own.
+    public enum InstructionSet: UInt32, CaseIterable, Sendable, CustomStringConvertible {
+        case baseline = 0, avx2 = 1, avx512 = 2
+
+        /// The best one that this machine can run.
+        public static var best: InstructionSet { InstructionSet(rawValue: ck_isa_best().rawValue)! }
+        /// All that this machine can run.
+        public static var available: [InstructionSet] { allCases.filter { $0.rawValue <= best.rawValue } }
+        public var description: String { String(cString: ck_isa_name(ck_isa(rawValue: rawValue))) }
+    }
+
+    public let instructionSet: InstructionSet
+    public let threads: Int
+    private let context: OpaquePointer
+
+    /// Threads that may be used: the processors this process is allowed to run on.
+    public static var processorCount: Int {
+        Int(ck_processor_count())
+    }
+
+    public init(threads: Int = CPUBackend.processorCount, instructionSet: InstructionSet = .best) {
+        precondition(threads >= 1)
+        self.threads = threads
+        self.instructionSet = instructionSet
+        guard let context = ck_context_create(Int32(threads), ck_isa(rawValue: instructionSet.rawValue)) else {
+            fatalError("cannot start \(threads) threads with \(instructionSet) kernels")
+        }
+        self.context = context
+    }
+
+    deinit { ck_context_destroy(context) }
+
+    public var name: String { "cpu-\(instructionSet)" }
+
+    /// Calls `body(index)` once for every index below `count`, on all threads, and waits.
+    public func parallel(_ count: Int, _ body: @escaping (Int) -> Void) {
+        // `body` outlives the call: the C function returns when every index is done.
+        final class Box { let body: (Int) -> Void; init(_ body: @escaping (Int) -> Void) { self.body = body } }
+        let box = Box(body)
+        withExtendedLifetime(box) {
+            ck_parallel(context, Int64(count), { raw, index, _ in
+                Unmanaged<Box>.fromOpaque(raw!).takeUnretainedValue().body(Int(index))
+            }, Unmanaged.passUnretained(box).toOpaque())
+        }
+    }
+
+    public func multiply(_ p: Product<Float>) {
+        var product = ck_product(
+            m: Int64(p.m), n: Int64(p.n), k: Int64(p.k), a: p.a, a_row: Int64(p.aRow), a_col: Int64(p.aColumn),
+            b: p.b, b_row: Int64(p.bRow), b_col: Int64(p.bColumn), c: p.c, c_row: Int64(p.cRow),
+            accumulate: p.accumulates, bias: p.bias, activation: p.activation.kernel, activated: p.activated)
+        ck_multiply(context, &product)
+    }
+
+    public func addColumnSums(rows: Int, columns: Int, _ x: Source, stride: Int, into out: Target) {
+        ck_add_column_sums(context, Int64(rows), Int64(columns), x, Int64(stride), out)
+    }
+
+    public func activationBackward(_ activation: Activation, count: Int, uToH: Target, dhToDu: Target) {
+        ck_activation_backward(context, Int64(count), activation.kernel, uToH, dhToDu)
+    }
+
+    public func drop(rows: Int, columns: Int, _ x: Target, _ dropout: Dropout) {
+        var d = dropout.kernel
+        ck_dropout_rows(context, Int64(rows), Int64(columns), x, &d)
+    }
+
+    public func residualNorm(T: Int, C: Int, branchToZ: Target, residual: Source, norm: Norm<Float>, dropout: Dropout,
+                             statistics: Target, y: Target) {
+        var d = dropout.kernel
+        ck_residual_norm(context, Int64(T), Int64(C), branchToZ, residual, norm.gamma, norm.beta, Float(norm.epsilon), &d,
+                         statistics, y)
+    }
+
+    public func residualNormBackward(T: Int, C: Int, dy: Source, z: Source, statistics: Source, norm: Norm<Float>,
+                                     dropout: Dropout, dz: Target, dBranch: Target?, dGamma: Target?, dBeta: Target?) {
+        var d = dropout.kernel
+        ck_residual_norm_backward(context, Int64(T), Int64(C), dy, z, statistics, norm.gamma, &d, dz, dBranch, dGamma,
+                                  dBeta)
+    }
+
+    public func embed(_ e: EmbeddingPass<Float>) {
+        var pass = e.kernel
+        ck_embed(context, &pass)
+    }
+
+    public func embedBackward(_ e: EmbeddingPass<Float>, dyToDz: Target, dGamma: Target?, dBeta: Target?) {
+        var pass = e.kernel
+        ck_embed_backward_norm(context, &pass, dyToDz, dGamma, dBeta)
+    }
+
+    public func scatterAdd(T: Int, C: Int, index: UnsafePointer<Int32>, dz: Source, table: Target) {
+        ck_scatter_add(context, Int64(T), Int64(C), index, dz, table)
+    }
+
+    public func attend(_ a: AttentionPass<Float>) {
+        var pass = a.kernel
+        ck_attend(context, &pass)
+    }
+
+    public func attendBackward(_ a: AttentionPass<Float>, dContext: Source, dqkv: Target) {
+        var pass = a.kernel
+        ck_attend_backward(context, &pass, dContext, dqkv)
+    }
+}
+
+extension Activation {
+    fileprivate var kernel: ck_activation {
+        switch self {
+        case .none: CK_ACT_NONE
+        case .gelu: CK_ACT_GELU
+        case .geluTanh: CK_ACT_GELU_TANH
+        case .relu: CK_ACT_RELU
+        }
+    }
+}
+
+extension Dropout {
+    fileprivate var kernel: ck_dropout {
+        ck_dropout(key: key, probability: probability, example: example, position: position)
+    }
+}
+
+extension EmbeddingPass<Float> {
+    fileprivate var kernel: ck_embedding {
+        ck_embedding(T: Int64(T), C: Int64(C), ids: ids, positions: positions, types: types, word: word,
+                     position: position, type: type, gamma: norm.gamma, beta: norm.beta, epsilon: Float(norm.epsilon),
+                     dropout: dropout.kernel, z: z, statistics: statistics, y: y)
+    }
+}
+
+extension AttentionPass<Float> {
+    fileprivate var kernel: ck_attention {
+        ck_attention(B: Int64(B), T: Int64(T), H: Int64(H), D: Int64(D), starts: starts, example: dropout.example,
+                     key: dropout.key, probability: dropout.probability, qkv: qkv, context: context, log_sum: logSum,
+                     longest: Int64(longest))
+    }
+}

@@ -1,0 +1,102 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Foundation
+#endif
+
+extension ReferenceBackend {
+    public func attend(_ a: AttentionPass<Scalar>) {
+        let C = a.H * a.D
+        for b in 0..<a.B {
+            for h in 0..<a.H {
+                let head = ReferenceHead(a, sequence: b, head: h)
+                for i in 0..<head.length {
+                    let row = head.softmax(of: i)
+                    a.logSum[(head.first + i) * a.H + h] = row.logSum
+                    for d in 0..<a.D {
+                        var sum: Scalar = 0
+                        for j in 0..<head.length { sum += row.probability[j] * head.factor(i, j) * head.value(j, d) }
+                        a.context[(head.first + i) * C + h * a.D + d] = sum
+                    }
+                }
+            }
+        }
+    }
+
+    /// With P = softmax(S), S = q·kᵀ/√D, F the dropout factors, dP = (dContext·vᵀ)∘F:
+    /// dv = (P∘F)ᵀ·dContext, dS = P∘(dP − rowsum(P∘dP)), dq = dS·k/√D, dk = dSᵀ·q/√D.
+    ///
+    /// Everything is computed anew from qkv: `context` and `logSum` are not read.
+    public func attendBackward(_ a: AttentionPass<Scalar>, dContext: Source, dqkv: Target) {
+        let C = a.H * a.D
+        for index in 0..<a.T * 3 * C { dqkv[index] = 0 }
+        for b in 0..<a.B {
+            for h in 0..<a.H {
+                let head = ReferenceHead(a, sequence: b, head: h)
+                for i in 0..<head.length {
+                    let p = head.softmax(of: i).probability
+                    let dOut = dContext + (head.first + i) * C + h * a.D
+                    let dP = (0..<head.length).map { j -> Scalar in
+                        var sum: Scalar = 0
+                        for d in 0..<a.D { sum += dOut[d] * head.value(j, d) }
+                        return sum * head.factor(i, j)
+                    }
+                    var center: Scalar = 0
+                    for j in 0..<head.length { center += p[j] * dP[j] }
+                    let dq = dqkv + (head.first + i) * 3 * C + h * a.D
+                    for j in 0..<head.length {
+                        let dk = dqkv + (head.first + j) * 3 * C + C + h * a.D, dv = dk + C
+                        let dS = p[j] * (dP[j] - center) * head.scale
+                        for d in 0..<a.D {
+                            dq[d] += dS * head.key(j, d)
+                            dk[d] += dS * head.query(i, d)
+                            dv[d] += p[j] * head.factor(i, j) * dOut[d]
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One head of one sequence; i is a query's position in the sequence, j a key's.
+private struct ReferenceHead<Scalar: BinaryFloatingPoint & SIMDScalar> {
+    let pass: AttentionPass<Scalar>
+    let head: Int, first: Int, length: Int
+    /// 1/√D
+    let scale: Scalar
+
+    init(_ pass: AttentionPass<Scalar>, sequence: Int, head: Int) {
+        self.pass = pass
+        self.head = head
+        first = Int(pass.starts[sequence])
+        length = Int(pass.starts[sequence + 1]) - first
+        scale = 1 / Scalar(pass.D).squareRoot()
+    }
+
+    func query(_ i: Int, _ d: Int) -> Scalar { part(0, i, d) }
+    func key(_ j: Int, _ d: Int) -> Scalar { part(1, j, d) }
+    func value(_ j: Int, _ d: Int) -> Scalar { part(2, j, d) }
+
+    private func part(_ which: Int, _ token: Int, _ d: Int) -> Scalar {
+        let C = pass.H * pass.D
+        return pass.qkv[(first + token) * 3 * C + which * C + head * pass.D + d]
+    }
+
+    func softmax(of i: Int) -> (probability: [Scalar], logSum: Scalar) {
+        var scores = [Scalar](repeating: 0, count: length)
+        for j in 0..<length {
+            for d in 0..<pass.D { scores[j] += query(i, d) * key(j, d) }
+            scores[j] *= scale
+        }
+        let top = scores.max() ?? 0
+        let exponentials = scores.map { Scalar(exp(Double($0 - top))) }
+        let total = exponentials.reduce(0, +)
+        return (exponentials.map { $0 / total }, top + Scalar(log(Double(total))))
+    }
+
+    func factor(_ i: Int, _ j: Int) -> Scalar {
+        Dropout.factor(key: pass.dropout.key &+ UInt64(head), probability: pass.dropout.probability,
+                       example: pass.dropout.example[first + i], position: Int32(i), feature: j)
+    }
+}

@@ -1,0 +1,126 @@
+import Models
+import Tensors
+import Testing
+
+struct SequenceModelTests {
+    static let cases = Golden.names.flatMap { name in CPUBackend.InstructionSet.available.map { (name, $0) } }
+
+    @Test("logits equal PyTorch's", arguments: cases)
+    func logits(name: String, set: CPUBackend.InstructionSet) throws {
+        let golden = try Golden(name)
+        for trains in [true, false] {
+            let model = SequenceModel(golden.configuration, golden.head, backend: CPUBackend(threads: 2, instructionSet: set),
+                                      tokenCapacity: 64, sequenceCapacity: 8, trains: trains)
+            let batch = golden.batch()
+            golden.fill(batch, Array(golden.ids.indices))
+            let logits = model.forward(golden.parameters(model.layout), batch)
+            for (i, value) in golden.expected["logits"]!.enumerated() { #expect(abs(logits[i] - value) <= 1e-5) }
+        }
+    }
+
+    @Test("the layout names exactly the tensors that transformers saves", arguments: Golden.names)
+    func names(name: String) throws {
+        let golden = try Golden(name)
+        let layout = SequenceModel<CPUBackend>.layout(golden.configuration, golden.head)
+        #expect(Set(layout.entries.map(\.name)) == Set(golden.weights.keys))
+        for entry in layout.entries { #expect(entry.count == golden.weights[entry.name]?.count) }
+    }
+
+    /// Loss and gradient of `rows`, cut into micro-batches of at most `size` sequences.
+    func gradient(_ golden: Golden, _ model: SequenceModel<CPUBackend>, _ parameters: Parameters, rows: [Int], size: Int,
+                  dropout: DropoutRates? = nil, frozen: Set<ParameterUnit> = []) -> (Double, Parameters) {
+        let gradient = Parameters(layout: model.layout), batch = golden.batch()
+        let normalizer = golden.normalizer(rows.count)
+        var total = 0.0
+        for start in stride(from: 0, to: rows.count, by: size) {
+            golden.fill(batch, Array(rows[start..<min(start + size, rows.count)]), firstExample: start)
+            model.forward(parameters, batch, dropout: dropout)
+            total += model.loss(normalizer: normalizer)
+            model.backward(into: gradient, frozen: frozen)
+        }
+        return (total / normalizer, gradient)
+    }
+
+    @Test("loss and gradients equal PyTorch's", arguments: cases)
+    func gradients(name: String, set: CPUBackend.InstructionSet) throws {
+        let golden = try Golden(name)
+        let model = SequenceModel(golden.configuration, golden.head, backend: CPUBackend(threads: 2, instructionSet: set),
+                                  tokenCapacity: 64, sequenceCapacity: 8, trains: true)
+        let parameters = golden.parameters(model.layout)
+        let (loss, gradient) = gradient(golden, model, parameters, rows: Array(golden.ids.indices), size: 8)
+        #expect(abs(loss - Double(golden.expected["loss"]![0])) <= 1e-5)
+        let whole = norm(model.layout.entries.flatMap { golden.expected["grad.\($0.name)"]! })
+        for entry in model.layout.entries {
+            let reference = golden.expected["grad.\(entry.name)"]!
+            let difference = norm(zip(gradient[entry], reference).map { $0 - $1 })
+            // A key's bias shifts every score of a row alike: its gradient is zero in theory.
+            let bound = (entry.name.hasSuffix("key.bias") ? 0 : 1e-4 * norm(reference)) + 1e-7 * whole
+            #expect(difference <= bound, "\(entry.name): \(difference) over \(bound)")
+        }
+    }
+
+    @Test("micro-batches add up to the gradient of the whole batch, dropout masks included", arguments: Golden.names)
+    func microBatches(name: String) throws {
+        let golden = try Golden(name)
+        let model = SequenceModel(golden.configuration, golden.head, backend: CPUBackend(threads: 2), tokenCapacity: 64,
+                                  sequenceCapacity: 8, trains: true)
+        let parameters = golden.parameters(model.layout), rows = Array(golden.ids.indices)
+        let dropout = DropoutRates(hidden: 0.1, attention: 0.2, classifier: 0.3, seed: 3, step: 5)
+        let (whole, reference) = gradient(golden, model, parameters, rows: rows, size: 8, dropout: dropout)
+        for size in [1, 2, 3] {
+            let (loss, gradient) = gradient(golden, model, parameters, rows: rows, size: size, dropout: dropout)
+            #expect(abs(loss - whole) <= 1e-6 * abs(whole))
+            let all = UnsafeBufferPointer(start: reference.pointer, count: reference.count)
+            let difference = norm(zip(UnsafeBufferPointer(start: gradient.pointer, count: gradient.count), all).map { $0 - $1 })
+            #expect(difference <= 1e-5 * norm(all))
+        }
+    }
+
+    @Test("the number of threads changes no bit", arguments: Golden.names)
+    func threads(name: String) throws {
+        let golden = try Golden(name)
+        var results: [[Float]] = []
+        for threads in [1, 2, 3] {
+            let model = SequenceModel(golden.configuration, golden.head, backend: CPUBackend(threads: threads),
+                                      tokenCapacity: 64, sequenceCapacity: 8, trains: true)
+            let dropout = DropoutRates(hidden: 0.1, attention: 0.2, classifier: 0.3, seed: 3, step: 5)
+            let (_, gradient) = gradient(golden, model, golden.parameters(model.layout), rows: [0, 1, 2, 3, 4], size: 8,
+                                         dropout: dropout)
+            results.append(Array(UnsafeBufferPointer(start: gradient.pointer, count: gradient.count)))
+        }
+        #expect(results[0] == results[1] && results[0] == results[2])
+    }
+
+    @Test("logits of a sequence do not depend on its neighbours in the batch")
+    func neighbours() throws {
+        let golden = try Golden("bert-four-heads")
+        let model = SequenceModel(golden.configuration, golden.head, backend: CPUBackend(threads: 2), tokenCapacity: 64,
+                                  sequenceCapacity: 8, trains: false)
+        let parameters = golden.parameters(model.layout), batch = golden.batch()
+        golden.fill(batch, [0, 1, 2, 3, 4])
+        let all = model.forward(parameters, batch)
+        let together = (0..<10).map { all[$0] }
+        for row in 0..<5 {
+            golden.fill(batch, [row])
+            let alone = model.forward(parameters, batch)
+            #expect(alone[0] == together[row * 2] && alone[1] == together[row * 2 + 1])
+        }
+    }
+
+    @Test("frozen units get no gradient and the others keep theirs")
+    func freezing() throws {
+        let golden = try Golden("bert-four-heads")
+        let model = SequenceModel(golden.configuration, golden.head, backend: CPUBackend(threads: 1), tokenCapacity: 64,
+                                  sequenceCapacity: 8, trains: true)
+        let parameters = golden.parameters(model.layout), rows = Array(golden.ids.indices)
+        let (_, full) = gradient(golden, model, parameters, rows: rows, size: 8)
+        for frozen in [[ParameterUnit.embeddings], [.embeddings, .block(0)], [.embeddings, .block(0), .block(1)], [.block(1)]] {
+            let (_, part) = gradient(golden, model, parameters, rows: rows, size: 8, frozen: Set(frozen))
+            for entry in model.layout.entries {
+                if frozen.contains(entry.unit) { #expect(part[entry].allSatisfy { $0 == 0 }) } else {
+                    #expect(Array(part[entry]) == Array(full[entry]), "\(entry.name)")
+                }
+            }
+        }
+    }
+}
