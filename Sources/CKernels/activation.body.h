@@ -29,7 +29,7 @@ INLINE vf activate_f(ck_activation kind, vf x) {
     switch (kind) {
     case CK_ACT_GELU: return 0.5f * x * (1.f + erf_f(x * 0.70710678118f));
     case CK_ACT_GELU_TANH: return 0.5f * x * (1.f + tanh_f(GELU_TANH_INNER(x)));
-    case CK_ACT_RELU: return max_f(x, splat(0));
+    case CK_ACT_RELU: return select_f(x <= splat(0), splat(0), x);  // lets a NaN through
     default: return x;
     }
 }
@@ -48,7 +48,7 @@ INLINE vf activate_derivative_f(ck_activation kind, vf x, vf *y) {
         vf inner = 0.79788456080f * (1.f + 3.f * 0.044715f * x * x);
         return 0.5f * (1.f + t) + 0.5f * x * (1.f - t * t) * inner;
     }
-    case CK_ACT_RELU: *y = max_f(x, splat(0)); return select_f(x > splat(0), splat(1), splat(0));
+    case CK_ACT_RELU: *y = select_f(x <= splat(0), splat(0), x); return select_f(x <= splat(0), splat(0), splat(1));
     default: *y = x; return splat(1);
     }
 }

@@ -74,7 +74,7 @@ static void norm_backward_item(void *raw, int64_t index, int worker) {
     (void)worker;
     norm_backward_job *j = raw;
     int64_t C = j->C, end = (index + 1) * NORM_ROWS < j->T ? (index + 1) * NORM_ROWS : j->T;
-    float *dgamma = j->partial ? j->partial + index * 2 * C : NULL, *dbeta = dgamma + C;
+    float *dgamma = j->partial ? j->partial + index * 2 * C : NULL, *dbeta = j->partial ? dgamma + C : NULL;
     if (dgamma) memset(dgamma, 0, (size_t)(2 * C) * sizeof(float));
     bool before = j->before && j->before->probability > 0, after = j->after && j->after->probability > 0;
     uint32_t before_threshold = before ? ck_dropout_threshold(j->before->probability) : 0;
@@ -116,13 +116,13 @@ static void norm_backward_item(void *raw, int64_t index, int worker) {
 
 static void norm_backward(ck_context *context, norm_backward_job *j, float *dgamma, float *dbeta) {
     int64_t chunks = (j->T + NORM_ROWS - 1) / NORM_ROWS, C = j->C;
-    j->partial = dgamma ? ck_shared_scratch(context, (size_t)(chunks * 2 * C + 1) * sizeof(float)) : NULL;
+    j->partial = dgamma || dbeta ? ck_shared_scratch(context, (size_t)(chunks * 2 * C + 1) * sizeof(float)) : NULL;
     ck_parallel(context, chunks, norm_backward_item, j);
-    if (!dgamma) return;
+    if (!j->partial) return;
     for (int64_t c = 0; c < chunks; c++)
         for (int64_t i = 0; i < C; i++) {
-            dgamma[i] += j->partial[c * 2 * C + i];
-            dbeta[i] += j->partial[c * 2 * C + C + i];
+            if (dgamma) dgamma[i] += j->partial[c * 2 * C + i];
+            if (dbeta) dbeta[i] += j->partial[c * 2 * C + C + i];
         }
 }
 

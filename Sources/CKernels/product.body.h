@@ -125,7 +125,7 @@ static void product_tile_item(void *raw, int64_t index, int worker) {
                                 rows - i < MR ? rows - i : MR, columns, accumulate);
         }
     }
-    if (j->k0 + j->kn < p->k || (!p->bias && p->activation == CK_ACT_NONE)) return;
+    if (j->k0 + j->kn < p->k || (!p->bias && !p->activated)) return;
     // The tile is still in the second-level cache: bias and activation cost no memory traffic of their own.
     int64_t column = panel0 * NR, end = panel_end * NR < p->n ? panel_end * NR : p->n;
     for (int64_t i = row0; i < row0 + rows; i++) {
@@ -152,12 +152,15 @@ static void multiply(ck_context *context, const ck_product *p) {
     j.column_tiles = (j.panels + j.tile_panels - 1) / j.tile_panels;
     int64_t deepest = p->k < K_SHARED ? p->k : K_SHARED;
     j.packed = ck_shared_scratch(context, (size_t)(deepest * j.panels * NR) * sizeof(float));
-    for (j.k0 = 0; j.k0 < p->k; j.k0 += j.kn) {
+    if (p->k <= 0 && !p->accumulate)  // an empty sum
+        for (int64_t i = 0; i < p->m; i++) memset(p->c + i * p->c_row, 0, (size_t)p->n * sizeof(float));
+    do {
         j.kn = p->k - j.k0 < K_SHARED ? p->k - j.k0 : K_SHARED;
         int64_t groups = (j.panels + PANELS_PER_ITEM - 1) / PANELS_PER_ITEM;
         ck_parallel(context, groups * ((j.kn + KC - 1) / KC), product_pack_item, &j);
         ck_parallel(context, j.row_tiles * j.column_tiles, product_tile_item, &j);
-    }
+        j.k0 += j.kn;
+    } while (j.k0 < p->k);
 }
 
 /// Floats of scratch that `multiply_local` needs.

@@ -52,9 +52,9 @@ INLINE float max_lanes(vf x) {
     return m;
 }
 
-/// eˣ, relative error below 2e-7 for −87 ≤ x ≤ 88; clamped outside. Cephes' polynomial.
+/// eˣ, relative error below 2e-7 for −87 ≤ x ≤ 88; clamped outside, a NaN stays one. Cephes' polynomial.
 INLINE vf exp_f(vf x) {
-    x = min_f(max_f(x, splat(-87.3f)), splat(88.3f));
+    x = min_f(splat(88.3f), max_f(splat(-87.3f), x));  // in this order both comparisons let a NaN through
     const vf magic = splat(12582912.f);
     vf n = (x * 1.44269504f + magic) - magic;
     vf r = x - n * 0.693359375f;

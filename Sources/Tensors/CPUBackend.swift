@@ -41,14 +41,16 @@ public final class CPUBackend: Backend {
     public var name: String { "cpu-\(instructionSet)" }
 
     /// Calls `body(index)` once for every index below `count`, on all threads, and waits.
-    public func parallel(_ count: Int, _ body: @escaping (Int) -> Void) {
-        // `body` outlives the call: the C function returns when every index is done.
-        final class Box { let body: (Int) -> Void; init(_ body: @escaping (Int) -> Void) { self.body = body } }
-        let box = Box(body)
-        withExtendedLifetime(box) {
-            ck_parallel(context, Int64(count), { raw, index, _ in
-                Unmanaged<Box>.fromOpaque(raw!).takeUnretainedValue().body(Int(index))
-            }, Unmanaged.passUnretained(box).toOpaque())
+    public func parallel(_ count: Int, _ body: (Int) -> Void) {
+        // The C function returns when every index is done, so the body does not outlive this call.
+        withoutActuallyEscaping(body) { body in
+            final class Box { let body: (Int) -> Void; init(_ body: @escaping (Int) -> Void) { self.body = body } }
+            let box = Box(body)
+            withExtendedLifetime(box) {
+                ck_parallel(context, Int64(count), { raw, index, _ in
+                    Unmanaged<Box>.fromOpaque(raw!).takeUnretainedValue().body(Int(index))
+                }, Unmanaged.passUnretained(box).toOpaque())
+            }
         }
     }
 

@@ -5,6 +5,7 @@ import Foundation
 #endif
 
 extension ReferenceBackend {
+    @_specialize(where Scalar == Double)
     public func attend(_ a: AttentionPass<Scalar>) {
         let C = a.H * a.D
         for b in 0..<a.B {
@@ -27,6 +28,7 @@ extension ReferenceBackend {
     /// dv = (P∘F)ᵀ·dContext, dS = P∘(dP − rowsum(P∘dP)), dq = dS·k/√D, dk = dSᵀ·q/√D.
     ///
     /// Everything is computed anew from qkv: `context` and `logSum` are not read.
+    @_specialize(where Scalar == Double)
     public func attendBackward(_ a: AttentionPass<Scalar>, dContext: Source, dqkv: Target) {
         let C = a.H * a.D
         for index in 0..<a.T * 3 * C { dqkv[index] = 0 }

@@ -1,4 +1,5 @@
 extension ReferenceBackend {
+    @_specialize(where Scalar == Double)
     public func residualNorm(T: Int, C: Int, branchToZ: Target, residual: Source, norm: Norm<Scalar>, dropout: Dropout,
                              statistics: Target, y: Target) {
         for t in 0..<T {
@@ -10,6 +11,7 @@ extension ReferenceBackend {
         normalize(T: T, C: C, z: branchToZ, norm: norm, statistics: statistics, y: y)
     }
 
+    @_specialize(where Scalar == Double)
     public func residualNormBackward(T: Int, C: Int, dy: Source, z: Source, statistics: Source, norm: Norm<Scalar>,
                                      dropout: Dropout, dz: Target, dBranch: Target?, dGamma: Target?,
                                      dBeta: Target?) {
@@ -21,6 +23,7 @@ extension ReferenceBackend {
         }
     }
 
+    @_specialize(where Scalar == Double)
     public func embed(_ e: EmbeddingPass<Scalar>) {
         for t in 0..<e.T {
             for i in 0..<e.C {
@@ -32,12 +35,14 @@ extension ReferenceBackend {
         drop(rows: e.T, columns: e.C, e.y, e.dropout)
     }
 
+    @_specialize(where Scalar == Double)
     public func embedBackward(_ e: EmbeddingPass<Scalar>, dyToDz: Target, dGamma: Target?, dBeta: Target?) {
         drop(rows: e.T, columns: e.C, dyToDz, e.dropout)
         normalizeBackward(T: e.T, C: e.C, dy: dyToDz, z: e.z, statistics: e.statistics, gamma: e.norm.gamma, dz: dyToDz,
                           dGamma: dGamma, dBeta: dBeta)
     }
 
+    @_specialize(where Scalar == Double)
     public func scatterAdd(T: Int, C: Int, index: UnsafePointer<Int32>, dz: Source, table: Target) {
         for t in 0..<T {
             for i in 0..<C { table[Int(index[t]) * C + i] += dz[t * C + i] }

@@ -1,7 +1,8 @@
 /// Every operation of `Backend` as plain loops over its formula, on one thread, in float or double: the oracle.
 ///
 /// It shares no code with the kernels but the random bits of dropout. Elementary functions are those of the C library
-/// in double, rounded to `Scalar`.
+/// in double, rounded to `Scalar`. The operations are compiled once more for double, where nearly all its use is:
+/// without that each addition of a test in another module would be a call.
 public final class ReferenceBackend<Scalar: BinaryFloatingPoint & SIMDScalar>: Backend {
     // The protocol's aliases are not in sight of a generic conformer's signatures.
     public typealias Source = UnsafePointer<Scalar>
@@ -11,6 +12,7 @@ public final class ReferenceBackend<Scalar: BinaryFloatingPoint & SIMDScalar>: B
 
     public var name: String { "reference-\(Scalar.self)".lowercased() }
 
+    @_specialize(where Scalar == Double)
     public func multiply(_ p: Product<Scalar>) {
         for i in 0..<p.m {
             for j in 0..<p.n {
@@ -24,6 +26,7 @@ public final class ReferenceBackend<Scalar: BinaryFloatingPoint & SIMDScalar>: B
         }
     }
 
+    @_specialize(where Scalar == Double)
     public func addColumnSums(rows: Int, columns: Int, _ x: Source, stride: Int, into out: Target) {
         for j in 0..<columns {
             var sum: Scalar = 0
@@ -32,6 +35,7 @@ public final class ReferenceBackend<Scalar: BinaryFloatingPoint & SIMDScalar>: B
         }
     }
 
+    @_specialize(where Scalar == Double)
     public func activationBackward(_ activation: Activation, count: Int, uToH: Target, dhToDu: Target) {
         for i in 0..<count {
             let u = uToH[i]
@@ -40,6 +44,7 @@ public final class ReferenceBackend<Scalar: BinaryFloatingPoint & SIMDScalar>: B
         }
     }
 
+    @_specialize(where Scalar == Double)
     public func drop(rows: Int, columns: Int, _ x: Target, _ dropout: Dropout) {
         for t in 0..<rows {
             for i in 0..<columns { x[t * columns + i] *= dropout.factor(row: t, feature: i) }

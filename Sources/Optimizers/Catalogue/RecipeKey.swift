@@ -1,0 +1,50 @@
+import Tensors
+
+/// A key of an optimizer's recipe: its default, what it means, and which values it takes.
+public struct RecipeKey: Sendable {
+    public let name: String
+    public let defaultValue: HyperparameterValue
+    public let explanation: String
+    /// What a value has to be, for messages: "a number above 0".
+    public let expectation: String
+    /// The canonical form of a value, so that values that mean the same are the same; nil when it is refused.
+    let canonical: @Sendable (HyperparameterValue) -> HyperparameterValue?
+
+    /// - Throws: `OptimizerError.invalidValue`.
+    func resolve(_ value: HyperparameterValue) throws -> HyperparameterValue {
+        guard let result = canonical(value) else {
+            throw OptimizerError.invalidValue(key: name, found: "'\(value)'", expected: expectation)
+        }
+        return result
+    }
+
+    static func real(
+        _ name: String, _ defaultValue: Double, _ explanation: String, expecting expectation: String,
+        where accepts: @escaping @Sendable (Double) -> Bool
+    ) -> RecipeKey {
+        RecipeKey(
+            name: name, defaultValue: .real(defaultValue), explanation: explanation, expectation: expectation
+        ) { value in
+            guard let number = value.number, number.isFinite, accepts(number) else { return nil }
+            return .real(number)
+        }
+    }
+
+    static func flag(_ name: String, _ defaultValue: Bool, _ explanation: String) -> RecipeKey {
+        RecipeKey(
+            name: name, defaultValue: .flag(defaultValue), explanation: explanation, expectation: "true or false"
+        ) { value in value.flag.map { .flag($0) } }
+    }
+
+    static func choice(
+        _ name: String, _ defaultValue: String, among choices: [String], _ explanation: String
+    ) -> RecipeKey {
+        RecipeKey(
+            name: name, defaultValue: .text(defaultValue), explanation: explanation,
+            expectation: "one of " + choices.joined(separator: ", ")
+        ) { value in
+            guard let text = value.text, choices.contains(text) else { return nil }
+            return value
+        }
+    }
+}

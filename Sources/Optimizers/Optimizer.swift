@@ -1,0 +1,147 @@
+import Tensors
+
+/// What one step did.
+public struct StepReport: Sendable, Hashable {
+    /// Updates done, this one included.
+    public let step: Int
+    /// Loss at the weights before the step.
+    public let loss: Double
+    /// ‖g‖₂ over the trained tensors, before any clipping.
+    public let gradientNorm: Double
+    public let learningRate: Double
+}
+
+/// A list of gradient transformations, which give the direction, and one line search, which gives the step size.
+///
+/// Owns the gradient and all moments, made up front. A chain of elementwise transformations passes over memory twice a
+/// step: once to measure the gradient, once to do everything else.
+public final class Optimizer {
+    public let transformations: [any GradientTransformation]
+    public let search: any LineSearch
+    public let rates: UnitRates
+    public private(set) var state: OptimizerState
+    /// The gradient of the last step. A chain that measures in its middle leaves an intermediate direction here.
+    public let gradient: Parameters
+
+    private let plan: UpdatePlan
+    private let parallel: Parallel
+    private let shrinkage: Double
+    /// Base addresses of all moments, and where those of each transformation begin.
+    private let momentBases: UnsafeMutablePointer<UnsafeMutablePointer<Float>>
+    private let momentStarts: [Int]
+    private let sums: UnsafeMutablePointer<Double>
+    private let searchScalars: Range<Int>
+
+    /// - Throws: `OptimizerError.nothingToTrain` when every tensor is frozen.
+    public init(
+        _ transformations: [any GradientTransformation], search: any LineSearch, layout: ParameterLayout,
+        rates: UnitRates = UnitRates(), parallel: @escaping Parallel = serially
+    ) throws {
+        plan = try UpdatePlan(layout: layout, rates: rates)
+        self.transformations = transformations
+        self.search = search
+        self.rates = rates
+        self.parallel = parallel
+        gradient = Parameters(layout: layout)
+        shrinkage = transformations.reduce(0) { $0 + $1.shrinkage }
+
+        var moments: [OptimizerState.Moment] = []
+        var starts: [Int] = []
+        for transformation in transformations {
+            starts.append(moments.count)
+            let prefix = type(of: transformation).name
+            for name in transformation.moments {
+                let name = "\(prefix).\(name)"
+                precondition(!moments.contains { $0.name == name }, "two transformations own \(name)")
+                moments.append(.init(name: name, values: Parameters(layout: plan.momentLayout)))
+            }
+        }
+        momentStarts = starts
+        momentBases = .allocate(capacity: max(1, moments.count))
+        for (index, moment) in moments.enumerated() {
+            (momentBases + index).initialize(to: moment.values.pointer)
+        }
+        sums = .allocate(capacity: 2 * plan.pieces.count)
+        sums.initialize(repeating: 0, count: 2 * plan.pieces.count)
+
+        let scalars = [StateScalar(name: OptimizerState.stepName, value: .integer(0))] + search.scalars
+        precondition(Set(scalars.map(\.name)).count == scalars.count, "two scalars of one name")
+        searchScalars = 1..<scalars.count
+        state = OptimizerState(moments: moments, scalars: scalars)
+    }
+
+    deinit {
+        momentBases.deallocate()
+        sums.deallocate()
+    }
+
+    /// Evaluates the objective, chooses direction and step size, and moves `objective.parameters`.
+    ///
+    /// - Throws: what the objective throws, and `OptimizerError` when loss or gradient is not finite. Weights and
+    ///   state are then as they were.
+    public func step(_ objective: any Objective) throws -> StepReport {
+        let parameters = objective.parameters
+        precondition(parameters.layout == gradient.layout, "the objective has another layout")
+        let update = state.step + 1
+        let loss = try objective.lossAndGradient(into: gradient)
+        guard loss.isFinite else { throw OptimizerError.lossNotFinite(step: update, value: "\(loss)") }
+
+        let pass = ChainPass(
+            plan: plan, weights: parameters.pointer, direction: gradient.pointer, moments: momentBases,
+            parallel: parallel)
+        let asked = transformations.first?.measures ?? []
+        let measurement = pass.measure(asked.union(.direction), after: [], sums: sums)
+        if let tensor = measurement.direction.firstIndex(where: { !$0.isFinite }) {
+            throw notFinite(tensor, step: update)
+        }
+
+        var scalars = Array(state.scalars[searchScalars])
+        let descent = Descent(
+            objective: objective, step: update - 1, loss: loss, gradientNorm: measurement.directionNorm
+        ) { [self] rate in move(pass, measured: measurement, update: update, learningRate: rate) }
+        let report = try search.advance(descent, scalars: &scalars)
+        state.scalars.replaceSubrange(searchScalars, with: scalars)
+        state.step = update
+        return StepReport(
+            step: update, loss: loss, gradientNorm: measurement.directionNorm, learningRate: report.learningRate)
+    }
+
+    /// Takes the place of a saved optimizer. See `OptimizerState.restore(scalars:layouts:read:)`.
+    public func restore(
+        scalars: [StateScalar], layouts: [String: ParameterLayout],
+        read: (_ moment: String, _ values: Parameters) throws -> Void
+    ) throws {
+        try state.restore(scalars: scalars, layouts: layouts, read: read)
+    }
+
+    /// Copies a state that is in memory, after comparing names and shapes.
+    public func restore(from saved: OptimizerState) throws {
+        try state.restore(from: saved)
+    }
+
+    /// Runs the chain, cut into passes before each transformation that measures.
+    private func move(_ pass: ChainPass, measured first: Measurement, update: Int, learningRate: Double) {
+        var measurement = first
+        var operations: [ChainPass.Operation] = []
+        for (index, transformation) in transformations.enumerated() {
+            if index > 0, !transformation.measures.isEmpty {
+                measurement = pass.measure(transformation.measures, after: operations, sums: sums)
+                operations.removeAll(keepingCapacity: true)
+            }
+            let context = StepContext(update: update, measurement: measurement)
+            if let operation = transformation.operation(for: context) {
+                operations.append(.init(run: operation, moments: momentBases + momentStarts[index]))
+            }
+        }
+        pass.move(operations, learningRate: learningRate, shrinkage: shrinkage)
+    }
+
+    private func notFinite(_ tensor: Int, step: Int) -> OptimizerError {
+        let entry = plan.tensors[tensor].entry
+        let values = gradient[entry]
+        let element = values.firstIndex { !$0.isFinite } ?? values.endIndex
+        // A sum without a non-finite element under it means that the gap behind the tensor was written to.
+        let value = element < values.endIndex ? "\(values[element])" : "written past its end"
+        return .gradientNotFinite(tensor: entry.name, element: element, value: value, step: step)
+    }
+}

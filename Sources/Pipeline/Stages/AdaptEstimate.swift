@@ -1,0 +1,59 @@
+import Foundation
+import Models
+import Optimizers
+import Store
+import Tensors
+
+/// What a run will take, measured by a few of its own steps whose results are thrown away.
+public struct AdaptEstimate: Sendable {
+    public let steps: Int
+    public let parameters: Int
+    /// Trained ones among them.
+    public let trainedParameters: Int
+    /// Weights, gradient, moments, best weights, activations, data.
+    public let memoryBytes: Int
+    /// At most: the adapted model and one checkpoint, before compression.
+    public let diskBytes: Int
+    public let secondsPerStep: Double
+    /// All steps and evaluations.
+    public let seconds: Double
+    public let numericPath: String
+}
+
+extension AdaptStage {
+    /// Estimates time, memory and disk of the run without storing anything.
+    public func estimate(_ context: StageContext) throws -> AdaptEstimate {
+        let setup = try AdaptSetup(self, context)
+        let work = try setup.makeWork(context)
+        let clock = ContinuousClock()
+        var durations: [Double] = []
+        // The first step warms up caches and pages; the median of the others is the measure.
+        for step in 0..<min(setup.steps, 4) {
+            let (epoch, batch) = setup.order.place(step: step)
+            let started = clock.now
+            work.objective.select(setup.order.batch(batch, epoch: epoch, of: setup.order.permutation(epoch: epoch)), step: step)
+            _ = try work.optimizer.step(work.objective)
+            durations.append(Trainer.seconds(clock.now - started))
+        }
+        let measured = durations.count > 1 ? Array(durations.dropFirst()) : durations
+        let perStep = measured.sorted()[measured.count / 2]
+        let tokensPerStep = Double(setup.train.ids.count) / Double(setup.order.batchCount(epoch: 0))
+        // A forward pass is about a third of a step.
+        let perEvaluation = setup.development.map { Double($0.ids.count) / tokensPerStep * perStep / 3 } ?? 0
+        let evaluations: Double = switch recipe.evaluation {
+        case .never: 0
+        case .atEnd: 1
+        case .everyEpoch: (Double(setup.steps) / Double(setup.order.batchCount(epoch: 0))).rounded(.up)
+        case .every(let interval): (Double(setup.steps) / Double(interval)).rounded(.up)
+        }
+        let weights = work.weights.buffer.byteCount, moments = work.optimizer.state.byteCount
+        let best = recipe.selection == .best && setup.development != nil ? weights : 0
+        let frozen = try recipe.optimizer.rates(for: work.network.layout).frozen
+        return AdaptEstimate(
+            steps: setup.steps, parameters: work.network.layout.parameterCount,
+            trainedParameters: work.network.layout.entries.filter { !frozen.contains($0.unit) }.reduce(0) { $0 + $1.count },
+            memoryBytes: 2 * weights + moments + best + work.network.workspaceByteCount + 5 * setup.train.ids.count,
+            diskBytes: 2 * weights + moments + best, secondsPerStep: perStep,
+            seconds: Double(setup.steps) * perStep + evaluations * perEvaluation, numericPath: work.numericPath)
+    }
+}

@@ -1,0 +1,126 @@
+import Foundation
+import Models
+import Store
+import Tensors
+
+/// The files that make up a model from outside.
+struct SourceFiles {
+    let folder: URL?
+    /// A folder with weights, or a safetensors file.
+    let weights: URL
+    let configuration: URL
+    private let tokenizerFiles: [URL]
+
+    static let tokenizerNames = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                                 "vocab.txt", "vocab.json", "merges.txt"]
+
+    init(_ stage: ImportStage) throws {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: stage.source.path, isDirectory: &isFolder) else {
+            throw FormatError(.fileMissing, file: stage.source.path, "there is no such file or folder",
+                              advice: "Give a Hugging Face model folder or a .safetensors file.")
+        }
+        weights = stage.source
+        if isFolder.boolValue {
+            folder = stage.source
+            configuration = stage.configuration ?? stage.source.appendingPathComponent("config.json")
+            tokenizerFiles = stage.vocabulary.isEmpty
+                ? Self.tokenizerNames.map { stage.source.appendingPathComponent($0) } : stage.vocabulary
+        } else {
+            folder = nil
+            guard let config = stage.configuration, !stage.vocabulary.isEmpty else {
+                throw PipelineError(.usage, "a lone weights file needs its configuration and vocabulary",
+                                    advice: "Give --config config.json and --vocabulary vocab.txt.")
+            }
+            configuration = config
+            tokenizerFiles = stage.vocabulary
+        }
+    }
+
+    /// The tokenizer's files by the names that the loader knows.
+    func tokenizer() throws -> [String: Data] {
+        var files: [String: Data] = [:]
+        for url in tokenizerFiles {
+            guard FileManager.default.fileExists(atPath: url.path) else {
+                if folder != nil, url.deletingLastPathComponent().path == folder?.path { continue }
+                throw FormatError(.fileMissing, file: url.path, "there is no such file")
+            }
+            var name = url.lastPathComponent
+            if !Self.tokenizerNames.contains(name) {
+                // A file of another name is known by its ending.
+                switch url.pathExtension {
+                case "txt": name = "vocab.txt"
+                case "json": name = "tokenizer.json"
+                default:
+                    throw PipelineError(.usage, "\(name) is no vocabulary file",
+                                        advice: "Known names: \(Self.tokenizerNames.joined(separator: ", ")).")
+                }
+            }
+            do { files[name] = try Data(contentsOf: url) } catch {
+                throw FormatError(.fileUnreadable, file: url.path, "the file cannot be read", found: "\(error.localizedDescription)")
+            }
+        }
+        return files
+    }
+}
+
+/// Which tensor of a file is which parameter: with and without the family's prefix, `gamma` and `beta` for LayerNorms.
+struct TensorNames {
+    /// File name by our name.
+    private(set) var source: [String: String] = [:]
+    private let family: ModelFamily
+
+    init(_ checkpoint: any SafeTensorsSource, _ configuration: EncoderConfiguration) throws {
+        family = configuration.family
+        for name in checkpoint.order {
+            let ours = canonical(name)
+            if let other = source[ours] {
+                throw FormatError(.duplicateTensor, file: checkpoint.order.isEmpty ? "" : "weights", tensor: name,
+                                  "two tensors stand for \(ours)", found: other,
+                                  advice: "Remove one of them.")
+            }
+            source[ours] = name
+        }
+    }
+
+    private func canonical(_ name: String) -> String {
+        var name = name
+        for (old, new) in [(".gamma", ".weight"), (".beta", ".bias")] where name.hasSuffix("LayerNorm" + old) {
+            name = String(name.dropLast(old.count)) + new
+        }
+        for part in ["embeddings.", "encoder.", "pooler."] where name.hasPrefix(part) { return family.prefix + name }
+        return name
+    }
+
+    func missing(_ entry: ParameterLayout.Entry, _ file: URL) -> FormatError {
+        FormatError(.missingTensor, file: file.lastPathComponent, tensor: entry.name, "the encoder needs this tensor, and it is not there",
+                    expected: "\(entry.shape)", advice: "Check that config.json belongs to these weights.")
+    }
+}
+
+/// What a model folder says about its origin and licence: the front matter of its README.md.
+struct ModelCard {
+    private(set) var license: String?
+    private(set) var facts: [String: String] = [:]
+
+    init(folder: URL?) {
+        guard let folder, let text = try? String(contentsOf: folder.appendingPathComponent("README.md"), encoding: .utf8),
+              text.hasPrefix("---\n"), let end = text.dropFirst(4).range(of: "\n---")
+        else { return }
+        for line in text[text.index(text.startIndex, offsetBy: 4)..<end.lowerBound].split(separator: "\n") {
+            let parts = line.split(separator: ":", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
+            guard parts.count == 2, !parts[1].isEmpty, !line.hasPrefix(" "), !line.hasPrefix("-") else { continue }
+            if parts[0] == "license" { license = parts[1] }
+            if ["license", "language", "base_model", "model_name", "library_name", "pipeline_tag"].contains(parts[0]) {
+                facts[parts[0]] = parts[1]
+            }
+        }
+    }
+
+    /// Facts of the card and the metadata of the weights file, for the provenance.
+    func source(metadata: [String: String]) -> JSONValue {
+        var members = facts.mapValues { JSONValue.string($0) }
+        if !metadata.isEmpty { members["metadata"] = .object(metadata.mapValues { .string($0) }) }
+        return .object(members)
+    }
+}

@@ -1,0 +1,142 @@
+import Foundation
+import Models
+import Store
+import Tensors
+import Tokenizers
+
+/// A Hugging Face model folder, or one safetensors file with its configuration and vocabulary → a model in the store.
+///
+/// Reads one tensor at a time. Tensors take the names that `transformers` gives them, so that equal models from differently
+/// named files are equal here. Nothing is visible in the store unless everything was read and found good.
+public struct ImportStage {
+    public static let version = 1
+
+    /// A folder, or a `.safetensors` file.
+    public var source: URL
+    /// `config.json` of a lone file.
+    public var configuration: URL?
+    /// `vocab.txt`, `tokenizer.json`, or `vocab.json` and `merges.txt` of a lone file.
+    public var vocabulary: [URL]
+    /// Whether a tokenizer that does not say so keeps case.
+    public var cased: Bool?
+    public var name: String
+    public var replaces: Bool
+    public var allowsNonFinite: Bool
+
+    public init(source: URL, configuration: URL? = nil, vocabulary: [URL] = [], cased: Bool? = nil, name: String,
+                replaces: Bool = false, allowsNonFinite: Bool = false) {
+        (self.source, self.configuration, self.vocabulary, self.cased) = (source, configuration, vocabulary, cased)
+        (self.name, self.replaces, self.allowsNonFinite) = (name, replaces, allowsNonFinite)
+    }
+
+    public struct Result: Sendable {
+        public let model: Digest
+        public let description: ModelDescription
+        public let parameterCount: Int
+        /// Tensors of the file that the architecture does not have.
+        public let ignored: [String]
+        /// Configuration keys that were missing and took the documented default.
+        public let defaulted: [String]
+    }
+
+    public func run(_ context: StageContext) throws -> Result {
+        try NameInUse.check(context.store, kind: ModelDescription.artifactKind, name: name, replaces: replaces)
+        let files = try SourceFiles(self)
+        let config = try HuggingFaceConfig(contentsOf: files.configuration)
+        let configuration = EncoderConfiguration(config)
+        let checkpoint = try SafeTensorsCheckpoint.open(files.weights)
+        let (tokenizer, _) = try TokenizerLoader.load(
+            files: files.tokenizer(), modelType: configuration.family.identifier, cased: cased)
+        guard tokenizer.vocabularySize <= configuration.vocabularySize else {
+            throw PipelineError(
+                .unfitInput, "the tokenizer has \(tokenizer.vocabularySize) ids and the model's vocabulary only "
+                    + "\(configuration.vocabularySize)", advice: "Take the vocabulary that belongs to this model.")
+        }
+        let mapping = try TensorNames(checkpoint, configuration)
+        let head = try head(config, configuration, mapping)
+        let description = ModelDescription(configuration: configuration, head: head, task: nil)
+
+        let layout = SequenceModel<CPUBackend>.layout(
+            configuration, head?.configuration ?? HeadConfiguration(outputs: 1, loss: .crossEntropy))
+        let writer = try context.store.writer()
+        var parameterCount = 0, done = 0
+        var used: Set<String> = []
+        let present = layout.entries.filter { mapping.source[$0.name] != nil }
+        for entry in layout.entries {
+            guard let source = mapping.source[entry.name] else {
+                // A new head is made when the model is adapted; the encoder must be whole.
+                guard entry.unit == .head else { throw mapping.missing(entry, files.weights) }
+                continue
+            }
+            if entry.unit == .head, head == nil, !isEncoders(entry, configuration) { continue }
+            if context.isCancelled() { throw Interrupted(step: nil) }
+            let info = try checkpoint.info(source)
+            guard info.shape == entry.shape else {
+                throw FormatError(
+                    .shapeMismatch, file: files.weights.lastPathComponent, tensor: source,
+                    "the tensor's shape does not fit the configuration", expected: "\(entry.shape)", found: "\(info.shape)",
+                    advice: "Check that config.json belongs to these weights.")
+            }
+            let values = try checkpoint.float32(source, allowNonFinite: allowsNonFinite)
+            try values.withUnsafeBytes {
+                try writer.add(name: ModelDescription.tensorPrefix + entry.name, bytes: $0,
+                               elementType: ElementType.float32.rawValue, shape: entry.shape)
+            }
+            used.insert(source)
+            parameterCount += entry.count
+            done += 1
+            context.observe(.progress(done: done, total: present.count, unit: "tensors"))
+        }
+        try StoredTokenizer.write(tokenizer, to: writer)
+        let card = ModelCard(folder: files.folder)
+        let digest = try writer.commit(
+            kind: ModelDescription.artifactKind, attributes: try description.attributes(),
+            provenance: Provenance(
+                stage: "import", stageVersion: Self.version,
+                recipe: ["allow_non_finite": .bool(allowsNonFinite)],
+                source: card.source(metadata: checkpoint.metadata), license: card.license))
+        try context.store.setReference(kind: ModelDescription.artifactKind, name: name, to: digest, replace: replaces)
+        return Result(model: digest, description: description, parameterCount: parameterCount,
+                      ignored: checkpoint.order.filter { !used.contains($0) }, defaulted: config.defaulted)
+    }
+
+    private func isEncoders(_ entry: ParameterLayout.Entry, _ c: EncoderConfiguration) -> Bool {
+        c.family.denseIsPretrained && entry.name.hasPrefix(c.family.denseName + ".")
+    }
+
+    /// The head that the file brings, if it brings a whole one.
+    private func head(_ config: HuggingFaceConfig, _ c: EncoderConfiguration, _ names: TensorNames) throws
+        -> ModelDescription.Head? {
+        let needed = [c.family.outputName + ".weight", c.family.outputName + ".bias", c.family.denseName + ".weight",
+                      c.family.denseName + ".bias"]
+        guard needed.allSatisfy({ names.source[$0] != nil }) else { return nil }
+        let outputs = config.labelCount
+        let loss: HeadConfiguration.Loss = switch config.problemType {
+        case .regression: .meanSquaredError
+        case .singleLabel: .crossEntropy
+        case .multiLabel: .binaryCrossEntropy
+        // As `transformers` decides when it is not said: one output is a regression.
+        case nil: outputs == 1 ? .meanSquaredError : .crossEntropy
+        }
+        let labels = loss == .meanSquaredError ? [] : config.labels ?? (0..<outputs).map { "LABEL_\($0)" }
+        return .init(configuration: HeadConfiguration(outputs: outputs, loss: loss), labels: labels)
+    }
+}
+
+/// Refuses early what would be refused late: a name that is taken.
+enum NameInUse {
+    static func checkForm(_ name: String) throws {
+        guard ReferenceName.isValid(name: name) else {
+            throw PipelineError(
+                .usage, "'\(FormatError.printable(name))' cannot be a name",
+                advice: "Use letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 128.")
+        }
+    }
+
+    static func check(_ store: Store, kind: String, name: String, replaces: Bool) throws {
+        try checkForm(name)
+        guard !replaces, try store.reference(kind: kind, name: name) != nil else { return }
+        throw PipelineError(.usage, "the \(kind) name '\(name)' is in use",
+                            advice: "Choose another name, or give --replace: the old one stays in the name's history.")
+    }
+}

@@ -1,0 +1,165 @@
+import Foundation
+import Models
+import Optimizers
+import Store
+import Tensors
+
+/// A run's inputs, found and checked, and its identity.
+struct AdaptSetup {
+    let model: StoredModel
+    let dataset: PreparedDataset
+    /// What the adapted model will be.
+    let adapted: ModelDescription
+    let keepsHead: Bool
+    let train: TokenSplit
+    let development: TokenSplit?
+    let order: BatchOrder
+    let steps: Int
+    let provenance: Provenance
+    let key: Digest
+    private let recipe: Recipe
+    private let seed: UInt64
+
+    init(_ stage: AdaptStage, _ context: StageContext) throws {
+        let store = context.store
+        (recipe, seed) = (stage.recipe, stage.seed)
+        model = try StoredModel.find(stage.model, in: store)
+        dataset = try PreparedDataset.find(stage.data, in: store)
+        try dataset.check(fits: model)
+        let task = dataset.task, head = HeadConfiguration(task)
+        adapted = ModelDescription(
+            configuration: model.description.configuration,
+            head: .init(configuration: head, labels: task.labels), task: task)
+        keepsHead = !stage.makesNewHead && Self.fits(model.description.head, task, head)
+        guard let statistics = dataset.splits.first(where: { $0.name == "train" }), statistics.isLabelled, statistics.examples > 0 else {
+            throw PipelineError(.unfitInput, "the dataset has no labelled split 'train'",
+                                advice: "Prepare it from data with a training file.")
+        }
+        train = try dataset.load(split: "train", from: store)
+        if let dev = dataset.splits.first(where: { $0.name == task.developmentSplit }), dev.isLabelled, dev.examples > 0,
+           recipe.evaluation != .never {
+            development = try dataset.load(split: task.developmentSplit, from: store)
+        } else { development = nil }
+        if development == nil, recipe.patience > 0 {
+            throw PipelineError(.recipe, "patience needs evaluations, and there are none",
+                                advice: "Prepare the dataset with a labelled split '\(task.developmentSplit)', or set patience=0.")
+        }
+        if !recipe.classWeights.isEmpty, recipe.classWeights.count != task.labels.count || task.labels.isEmpty {
+            throw PipelineError(.recipe, "class_weights has \(recipe.classWeights.count) numbers and the task \(task.labels.count) classes",
+                                advice: "The classes are, in order: \(task.labels.joined(separator: ", ")).")
+        }
+        if recipe.balancesClasses, head.loss != .crossEntropy {
+            throw PipelineError(.recipe, "class_weights=balanced needs a classification task")
+        }
+        order = try stage.order.map { try BatchOrder(fixed: $0, exampleCount: statistics.examples) }
+            ?? BatchOrder(exampleCount: train.count, batchSize: recipe.batchSize, seed: stage.seed)
+        steps = switch recipe.length {
+        case .steps(let steps): steps
+        case .epochs(let epochs): order.steps(epochs: epochs)
+        }
+        provenance = Provenance(
+            stage: "adapt", stageVersion: AdaptStage.version,
+            recipe: ["recipe": recipe.canonical, "seed": .integer(Int64(bitPattern: stage.seed)),
+                     "order": try order.identity ?? .null, "keeps_head": .bool(keepsHead)],
+            inputs: ["model": model.digest, "dataset": dataset.digest])
+        key = try provenance.stageKey()
+    }
+
+    /// Whether a model's own head predicts what the task asks for.
+    private static func fits(_ own: ModelDescription.Head?, _ task: TaskDefinition, _ head: HeadConfiguration) -> Bool {
+        guard let own, own.configuration == head else { return false }
+        let areUnnamed = own.labels.enumerated().allSatisfy { $1 == "LABEL_\($0)" }
+        return areUnnamed || own.labels == task.labels
+    }
+
+    func epochs(of step: Int) -> Double {
+        guard step > 0 else { return 0 }
+        let (epoch, batch) = order.place(step: step - 1)
+        return Double(epoch) + Double(batch + 1) / Double(order.batchCount(epoch: epoch))
+    }
+
+    /// The metrics that the log has for a step, in the task's order.
+    func metrics(at step: Int, in state: TrainingState) throws -> [NamedValue] {
+        for line in state.log.reversed() {
+            let json = try JSONValue(parsing: line)
+            guard json["event"] == "evaluation", json["step"]?.integerValue == Int64(step) else { continue }
+            return dataset.task.metrics.map { NamedValue($0, json["metrics"]?[$0]?.doubleValue) }
+        }
+        return []
+    }
+
+    /// Everything that takes memory.
+    struct Work {
+        let backend: CPUBackend
+        let network: SequenceModel<CPUBackend>
+        let weights: Parameters
+        let optimizer: Optimizer
+        let objective: BatchObjective
+        let evaluator: Evaluator
+        let numericPath: String
+    }
+
+    /// Tokens and sequences in memory at a time.
+    var capacity: (tokens: Int, sequences: Int) {
+        let tokens = max(recipe.microBatchTokens, train.longest, development?.longest ?? 0)
+        return (tokens, max(1, min(tokens / 2, 1024)))
+    }
+
+    func makeWork(_ context: StageContext) throws -> Work {
+        let backend = CPUBackend(threads: context.threads)
+        let head = adapted.head!.configuration
+        let network = SequenceModel(adapted.configuration, head, backend: backend, tokenCapacity: capacity.tokens,
+                                    sequenceCapacity: capacity.sequences, trains: true)
+        let weights = Parameters(layout: network.layout)
+        let missing = try model.load(into: weights) { entry in
+            keepsHead || entry.unit != .head || adapted.configuration.family.denseIsPretrained
+                && entry.name.hasPrefix(adapted.configuration.family.denseName + ".")
+        }
+        WeightInitialization.fill(weights, names: missing, deviation: adapted.configuration.initializerRange, seed: seed)
+        let optimizer = try recipe.optimizer.makeOptimizer(layout: network.layout, steps: steps) { count, body in
+            backend.parallel(count, body)
+        }
+        let c = adapted.configuration
+        let rates = DropoutRates(
+            hidden: recipe.dropout ?? c.hiddenDropout, attention: recipe.dropout ?? c.attentionDropout,
+            classifier: recipe.dropout ?? c.classifierDropout ?? c.hiddenDropout, seed: seed, step: 0)
+        let objective = BatchObjective(
+            model: network, parameters: weights, data: train, classWeights: classWeights, rates: rates,
+            frozen: try recipe.optimizer.rates(for: network.layout).frozen, isCancelled: context.isCancelled)
+        return Work(backend: backend, network: network, weights: weights, optimizer: optimizer, objective: objective,
+                    evaluator: Evaluator(model: network), numericPath: "\(backend.name)-\(recipe.precision)")
+    }
+
+    /// Weights of the classes; `balanced` gives n/(K·nₖ), 0 for a class without examples.
+    private var classWeights: [Float]? {
+        if recipe.balancesClasses {
+            let K = dataset.task.outputCount
+            var counts = [Int](repeating: 0, count: K)
+            for label in train.classes ?? [] { counts[Int(label)] += 1 }
+            return counts.map { $0 == 0 ? 0 : Float(Double(train.count) / (Double(K) * Double($0))) }
+        }
+        return recipe.classWeights.isEmpty ? nil : recipe.classWeights
+    }
+}
+
+/// New weights: normal with the model's own deviation, biases zero, as `transformers` makes them.
+enum WeightInitialization {
+    private static let site: UInt64 = 2 << 32
+
+    static func fill(_ parameters: Parameters, names: [String], deviation: Double, seed: UInt64) {
+        for (index, name) in names.enumerated() {
+            guard let entry = parameters.layout[name] else { continue }
+            let values = parameters[entry]
+            guard entry.role == .weight || entry.role == .embedding else {
+                values.update(repeating: entry.role == .normalization && name.hasSuffix("weight") ? 1 : 0)
+                continue
+            }
+            let key = CounterRNG.key(seed: seed, step: UInt64(index), site: site)
+            for i in values.indices {
+                // Box and Muller.
+                let radius = (-2 * log(CounterRNG.uniform(key: key, index: 2 * i))).squareRoot()
+                values[i] = Float(deviation * radius * cos(2 * Double.pi * CounterRNG.uniform(key: key, index: 2 * i + 1)))
+            }
+        }
+    }
+}

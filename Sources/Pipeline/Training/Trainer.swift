@@ -1,0 +1,177 @@
+import Foundation
+import Models
+import Optimizers
+import Store
+import Tensors
+
+/// The training loop: evaluate when it is due, save when it is due, step, until the end.
+///
+/// Everything that a later step depends on is in `state`, the weights and the optimizer; the loop itself remembers nothing.
+final class Trainer {
+    /// When checkpoints are written besides interruptions.
+    struct Schedule: Sendable {
+        var everySteps: Int?
+        var everyMinutes: Double?
+    }
+
+    struct Timing: Sendable {
+        var seconds = 0.0, stepSeconds = 0.0
+        var examples = 0, tokens = 0, steps = 0
+        var evaluations = 0, evaluationSeconds = 0.0
+
+        var examplesPerSecond: Double { stepSeconds > 0 ? Double(examples) / stepSeconds : 0 }
+        var tokensPerSecond: Double { stepSeconds > 0 ? Double(tokens) / stepSeconds : 0 }
+    }
+
+    let weights: Parameters
+    private(set) var best: Parameters?
+    private(set) var state: TrainingState
+    private(set) var timing = Timing()
+
+    private let optimizer: Optimizer
+    private let objective: BatchObjective
+    private let evaluator: Evaluator
+    private let order: BatchOrder
+    private let steps: Int
+    private let recipe: Recipe
+    private let task: TaskDefinition
+    private let train: TokenSplit
+    private let development: TokenSplit?
+    private let context: StageContext
+
+    init(weights: Parameters, best: Parameters?, state: TrainingState, optimizer: Optimizer, objective: BatchObjective,
+         evaluator: Evaluator, order: BatchOrder, steps: Int, recipe: Recipe, task: TaskDefinition, train: TokenSplit,
+         development: TokenSplit?, context: StageContext) {
+        (self.weights, self.best, self.state, self.optimizer, self.objective) = (weights, best, state, optimizer, objective)
+        (self.evaluator, self.order, self.steps, self.recipe, self.task) = (evaluator, order, steps, recipe, task)
+        (self.train, self.development, self.context) = (train, development, context)
+    }
+
+    /// Trains to the end. `save` is called for checkpoints; an interruption saves the last completed update and throws `Interrupted`.
+    func run(_ schedule: Schedule, save: (Trainer) throws -> Void) throws {
+        let clock = ContinuousClock(), start = clock.now
+        var lastSave = start, permutation: (epoch: Int, order: [Int])?
+        defer { timing.seconds += Self.seconds(clock.now - start) }
+        do {
+            while true {
+                if isEvaluationDue { try evaluate(clock) }
+                if state.isStopped || state.step >= steps { return }
+                if isSaveDue(schedule, since: Self.seconds(clock.now - lastSave)) {
+                    try save(self)
+                    lastSave = clock.now
+                    context.observe(.checkpoint(step: state.step))
+                }
+                let (epoch, batch) = order.place(step: state.step)
+                if permutation?.epoch != epoch { permutation = (epoch, order.permutation(epoch: epoch)) }
+                try advance(order.batch(batch, epoch: epoch, of: permutation!.order), epoch: epoch, clock)
+            }
+        } catch is Interrupted {
+            try save(self)
+            context.observe(.checkpoint(step: state.step))
+            throw Interrupted(step: state.step)
+        }
+    }
+
+    private func advance(_ examples: ArraySlice<Int>, epoch: Int, _ clock: ContinuousClock) throws {
+        if context.isCancelled() { throw Interrupted(step: state.step) }
+        let started = clock.now
+        objective.select(examples, step: state.step)
+        let isLast = order.isEndOfEpoch(step: state.step)
+        let report = try optimizer.step(objective)
+        state.step += 1
+        state.epochLoss += report.loss * Double(examples.count)
+        state.epochExamples += examples.count
+        try log([
+            "event": "step", "step": .integer(Int64(state.step)), "epoch": .integer(Int64(epoch + 1)), "loss": .number(report.loss),
+            "learning_rate": .number(report.learningRate), "gradient_norm": .number(report.gradientNorm),
+            "examples": .integer(Int64(examples.count)),
+        ])
+        if isLast {
+            try log([
+                "event": "epoch", "step": .integer(Int64(state.step)), "epoch": .integer(Int64(epoch + 1)),
+                "mean_loss": .number(state.epochLoss / Double(state.epochExamples)),
+                "examples": .integer(Int64(state.epochExamples)),
+            ])
+            (state.epochLoss, state.epochExamples) = (0, 0)
+        }
+        timing.stepSeconds += Self.seconds(clock.now - started)
+        timing.steps += 1
+        timing.examples += examples.count
+        timing.tokens += examples.reduce(0) { $0 + train.length($1) }
+        let perStep = timing.stepSeconds / Double(timing.steps)
+        let evaluationsLeft = Double(dueEvaluations(after: state.step))
+        let perEvaluation = timing.evaluations > 0 ? timing.evaluationSeconds / Double(timing.evaluations) : 0
+        context.observe(.step(StepProgress(
+            step: state.step, steps: steps, epoch: Double(epoch) + Double(order.place(step: state.step - 1).batch + 1) / Double(order.batchCount(epoch: epoch)),
+            loss: report.loss, learningRate: report.learningRate, examplesPerSecond: timing.examplesPerSecond,
+            tokensPerSecond: timing.tokensPerSecond,
+            secondsLeft: Double(steps - state.step) * perStep + evaluationsLeft * perEvaluation)))
+    }
+
+    private func log(_ line: JSONValue) throws {
+        try state.append(line)
+        context.observe(.logged([state.log[state.log.count - 1]]))
+    }
+
+    // MARK: Evaluation
+
+    private func isDue(_ step: Int) -> Bool {
+        guard development != nil, step > 0 else { return false }
+        switch recipe.evaluation {
+        case .never: return false
+        case .atEnd: return step == steps
+        case .everyEpoch: return step == steps || order.isEndOfEpoch(step: step - 1)
+        case .every(let interval): return step == steps || step % interval == 0
+        }
+    }
+
+    private var isEvaluationDue: Bool { state.evaluatedStep != state.step && isDue(state.step) }
+
+    private func dueEvaluations(after step: Int) -> Int {
+        switch recipe.evaluation {
+        case .never: return 0
+        case .atEnd: return development == nil ? 0 : 1
+        case .everyEpoch: return development == nil ? 0 : max(1, (steps - step) / max(1, order.batchCount(epoch: 0)))
+        case .every(let interval): return development == nil ? 0 : max(1, (steps - step) / interval)
+        }
+    }
+
+    private func evaluate(_ clock: ContinuousClock) throws {
+        guard let development else { return }
+        let started = clock.now
+        let logits = try evaluator.logits(development, weights, isCancelled: context.isCancelled)
+        let metrics = Prediction.metrics(logits, development, task)
+        // An undefined metric is worse than any defined one, and better than none at all.
+        let primary = (metrics.first { $0.name == task.primaryMetric }?.value ?? nil) ?? -.infinity
+        let isBest = state.bestMetric.map { primary > $0 } ?? true
+        if isBest {
+            (state.bestMetric, state.bestStep, state.stale) = (primary, state.step, 0)
+            if recipe.selection == .best {
+                if let best { best.assign(from: weights) } else { best = weights.copy() }
+            }
+        } else {
+            state.stale += 1
+            if recipe.patience > 0, state.stale >= recipe.patience { state.isStopped = true }
+        }
+        state.evaluatedStep = state.step
+        try log([
+            "event": "evaluation", "step": .integer(Int64(state.step)), "split": .string(development.name),
+            "metrics": .object(Dictionary(uniqueKeysWithValues: metrics.map { ($0.name, $0.value.map { .number($0) } ?? .null) })),
+            "best": .bool(isBest),
+        ])
+        timing.evaluations += 1
+        timing.evaluationSeconds += Self.seconds(clock.now - started)
+        context.observe(.evaluation(step: state.step, split: development.name, metrics: metrics, isBest: isBest))
+    }
+
+    private func isSaveDue(_ schedule: Schedule, since seconds: Double) -> Bool {
+        guard timing.steps > 0 else { return false }
+        if let steps = schedule.everySteps, state.step % steps == 0 { return true }
+        if let minutes = schedule.everyMinutes, seconds >= minutes * 60 { return true }
+        return false
+    }
+
+    static func seconds(_ duration: Duration) -> Double {
+        Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
+    }
+}

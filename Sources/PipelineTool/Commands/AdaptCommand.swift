@@ -1,0 +1,106 @@
+import ArgumentParser
+import Foundation
+import Pipeline
+import Store
+
+struct AdaptCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "adapt", abstract: "Adapts a model to a dataset.",
+        discussion: """
+            The same model, data, recipe and seed are never computed twice. An interrupted run goes on from its newest checkpoint \
+            with the same command, and ends exactly as if it had not been interrupted. 'pipeline recipes' lists the keys of a recipe.
+
+              pipeline adapt --model minilm --data mrpc --name mrpc-minilm --set learning_rate=1e-4 --set epochs=3
+              pipeline adapt --model minilm --data mrpc --name mrpc-careful --recipe careful.yaml --seed 1
+              pipeline adapt --model minilm --data mrpc --name mrpc-minilm --dry-run
+            """)
+
+    @Option(help: ArgumentHelp("The model to begin with: a model's or a run's name, or a digest.", valueName: "model"))
+    var model: String
+
+    @Option(help: ArgumentHelp("The dataset.", valueName: "data"))
+    var data: String
+
+    @Option(help: ArgumentHelp("The run's name in the store.", valueName: "run"))
+    var name: String
+
+    @OptionGroup var recipe: RecipeArguments
+
+    @Option(help: ArgumentHelp("Decides the order of examples, dropout and new weights.", valueName: "number"))
+    var seed: UInt64 = 0
+
+    @Flag(help: "Estimate time, memory and disk from a few real steps, and store nothing.")
+    var dryRun = false
+
+    @Option(help: ArgumentHelp("A JSON file with the order of examples: epochs of batches of row numbers from 0.", valueName: "file"))
+    var order: String?
+
+    @Option(help: ArgumentHelp("Write the run's log to this file too, line by line while it grows.", valueName: "file"))
+    var log: String?
+
+    @Flag(help: "Make a new head even where the model's own would fit.")
+    var newHead = false
+
+    @Flag(help: "Forget the checkpoints of an interrupted run and begin it anew.")
+    var restart = false
+
+    @Flag(help: "Give the name to this run even where it is in use; the old one stays in the name's history.")
+    var replace = false
+
+    @Option(help: ArgumentHelp("Save a checkpoint every so many steps.", valueName: "steps"))
+    var checkpointSteps: Int?
+
+    @Option(help: ArgumentHelp("Save a checkpoint every so many minutes; 0 saves none by time.", valueName: "minutes"))
+    var checkpointMinutes = 10.0
+
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        if seed > UInt64(Int64.max) { throw ValidationError("--seed takes a number up to \(Int64.max), not \(seed).") }
+        if let checkpointSteps, checkpointSteps < 1 { throw ValidationError("--checkpoint-steps takes a number of at least 1, not \(checkpointSteps).") }
+        guard checkpointMinutes >= 0, checkpointMinutes.isFinite else {
+            throw ValidationError("--checkpoint-minutes takes a number of at least 0, not \(checkpointMinutes).")
+        }
+    }
+
+    func run() throws {
+        var stage = AdaptStage(model: model, data: data, name: name, recipe: try recipe.resolve(), seed: seed)
+        stage.order = try order.map(OrderFile.read)
+        stage.makesNewHead = newHead
+        stage.replaces = replace
+        stage.restarts = restart
+        stage.checkpointSteps = checkpointSteps
+        stage.checkpointMinutes = checkpointMinutes > 0 ? checkpointMinutes : nil
+        let session = try Session(common, dryRun ? .reading : .writing, title: "adapt")
+        if dryRun { return try estimate(stage, session) }
+
+        let file = try log.map { try LogFile($0) }
+        let context = session.context { event in
+            if case .logged(let lines) = event { file?.append(lines) }
+        }
+        let result = try session.perform { try stage.run(context) }
+        let runLog = try RunLog(result.run, session.store)
+        if let file {
+            if result.wasCached { file.append(runLog.lines) }
+            try file.close()
+        }
+        let report = RunReport(result, runLog, dataset: try PreparedDataset.find(data, in: session.store))
+        try session.finish(report.report(name: name, next: session.command("eval", name)))
+    }
+
+    private func estimate(_ stage: AdaptStage, _ session: Session) throws {
+        let e = try session.perform { try stage.estimate(session.context()) }
+        let json: JSONValue = [
+            "steps": .integer(Int64(e.steps)), "parameters": .integer(Int64(e.parameters)), "memory_bytes": .integer(Int64(e.memoryBytes)),
+            "disk_bytes": .integer(Int64(e.diskBytes)), "seconds_per_step": JSONValue(finite: e.secondsPerStep),
+            "seconds": JSONValue(finite: e.seconds),
+        ]
+        let text = "estimate of \(name)\n" + TextTable.facts([
+            ("steps", NumberText.count(e.steps)), ("parameters", NumberText.count(e.parameters)),
+            ("time", "\(NumberText.duration(e.seconds)), \(NumberText.rate(e.secondsPerStep * 1000)) ms a step"),
+            ("memory", NumberText.bytes(e.memoryBytes)), ("disk", NumberText.bytes(e.diskBytes)),
+        ])
+        let words = ProcessInfo.processInfo.arguments.dropFirst().filter { $0 != "--dry-run" }
+        try session.finish(Report(json: json, text: text, next: ShellText.command(words)))
+    }
+}

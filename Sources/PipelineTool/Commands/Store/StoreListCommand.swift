@@ -1,0 +1,64 @@
+import ArgumentParser
+import Foundation
+import Pipeline
+import Store
+
+struct StoreListCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "Lists what has a name, newest first.",
+        discussion: """
+              pipeline store list
+              pipeline store list --kind model
+            """)
+
+    @Option(help: ArgumentHelp("All artifacts of this kind, also those without a name: model, dataset, run, checkpoint, evaluation.", valueName: "kind"))
+    var kind: String?
+
+    @Flag(help: "All artifacts, also those without a name.")
+    var all = false
+
+    @OptionGroup var common: CommonOptions
+
+    func run() throws {
+        let session = try Session(common, .reading, title: "list")
+        if let kind, !ReferenceName.isValid(kind: kind) {
+            throw PipelineError(.usage, "'\(FormatError.printable(kind))' cannot be a kind", advice: "Kinds are model, dataset, run, checkpoint, evaluation.")
+        }
+        let entries = try session.store.list(kinds: kind.map { [$0] } ?? []).filter { all || kind != nil || !ArtifactNames.shown($0.references).isEmpty }
+        let json: JSONValue = [
+            "artifacts": .array(entries.map { entry in
+                [
+                    "digest": .string(entry.digest.description), "kind": .string(entry.kind), "stage": .string(entry.stage),
+                    "names": .array(ArtifactNames.shown(entry.references).map { .string($0) }),
+                    "created": .number(entry.created.timeIntervalSince1970), "logical_bytes": .integer(Int64(entry.logicalBytes)),
+                ]
+            }),
+        ]
+        var table = TextTable([.left, .left, .left, .right, .left], indentation: 0)
+        table.add("kind", "name", "digest", "size", "made")
+        for entry in entries {
+            table.add(
+                entry.kind, ArtifactNames.bare(entry.references, kind: entry.kind), entry.digest.short, NumberText.bytes(entry.logicalBytes),
+                NumberText.moment(entry.created))
+        }
+        let isEmpty = entries.isEmpty
+        try session.finish(
+            Report(
+                json: json, text: isEmpty ? "nothing\(kind.map { " of kind \($0)" } ?? "")\n" : table.text,
+                next: isEmpty && kind == nil ? session.command("import", "SOURCE", "--name", "MODEL") : session.command("store", "show", "NAME")))
+    }
+}
+
+/// The names of artifacts as people know them.
+enum ArtifactNames {
+    /// References that stand for something a person named: `kind/name`.
+    static func shown(_ references: [String]) -> [String] {
+        references.filter { reference in !["progress/", "timing/", Store.stageKind + "/"].contains { reference.hasPrefix($0) } }
+    }
+
+    /// Names without the artifact's own kind in front.
+    static func bare(_ references: [String], kind: String) -> String {
+        let names = shown(references).map { $0.hasPrefix(kind + "/") ? String($0.dropFirst(kind.count + 1)) : $0 }
+        return names.isEmpty ? "-" : names.joined(separator: ", ")
+    }
+}

@@ -1,0 +1,68 @@
+import Pipeline
+import Store
+
+/// What an adaptation came to.
+struct RunReport {
+    private let result: AdaptStage.Result
+    private let log: RunLog
+    private let dataset: PreparedDataset
+
+    init(_ result: AdaptStage.Result, _ log: RunLog, dataset: PreparedDataset) {
+        (self.result, self.log, self.dataset) = (result, log, dataset)
+    }
+
+    func report(name: String, next: String) -> Report {
+        Report(json: json(name), text: text(name), next: next)
+    }
+
+    private func json(_ name: String) -> JSONValue {
+        let record = result.record
+        return [
+            "run": .string(result.run.description), "model": .string(record.model.description), "name": .string(name),
+            "task": .string(dataset.task.name), "steps": .integer(Int64(record.steps)), "epochs": .number(record.epochs),
+            "selected_step": .integer(Int64(record.selectedStep)), "split": record.developmentSplit.map { .string($0) } ?? .null,
+            "metrics": JSONValue(metrics: record.metrics), "history": log.json,
+            "seconds": JSONValue(finite: result.timing?.seconds),
+            "examples_per_second": JSONValue(finite: result.timing?.examplesPerSecond),
+            "tokens_per_second": JSONValue(finite: result.timing?.tokensPerSecond), "numeric_path": .string(record.numericPath),
+            "seed": .integer(Int64(bitPattern: record.seed)), "cached": .bool(result.wasCached),
+            "resumed_from": result.resumedFrom.map { .integer(Int64($0)) } ?? .null,
+        ]
+    }
+
+    private func text(_ name: String) -> String {
+        let record = result.record
+        var text = "run \(name), \(result.run.short)\(result.wasCached ? ", found in the store" : "")\n"
+        var pairs = [
+            ("model", record.model.short),
+            ("trained", "\(NumberText.count(record.steps)) steps, \(NumberText.fixed(record.epochs, 2)) epochs of "
+                + "\(NumberText.count(record.trainExamples)) examples, seed \(record.seed)"),
+            ("kept", "the weights of step \(NumberText.count(record.selectedStep))"),
+        ]
+        if let resumed = result.resumedFrom { pairs.append(("resumed", "from step \(NumberText.count(resumed))")) }
+        if let timing = result.timing {
+            pairs.append(("time", "\(NumberText.duration(timing.seconds)), \(NumberText.rate(timing.examplesPerSecond)) examples/s, "
+                + "\(NumberText.rate(timing.tokensPerSecond)) tokens/s"))
+        }
+        pairs.append(("computed by", record.numericPath))
+        text += TextTable.facts(pairs)
+        if !log.epochs.isEmpty { text += "\n" + epochTable }
+        if let split = record.developmentSplit, !record.metrics.isEmpty {
+            text += "\n" + MetricsTable(record.metrics, split: split).text
+        }
+        return text
+    }
+
+    private var epochTable: String {
+        let names = dataset.task.metrics
+        var table = TextTable([.right, .right, .right] + names.map { _ in .right } + [.left])
+        table.add(["epoch", "step", "loss"] + names + [""])
+        for epoch in log.epochs {
+            table.add(
+                ["\(epoch.epoch)", NumberText.count(epoch.step), epoch.loss.map { NumberText.fixed($0, 4) } ?? ""]
+                    + names.map { name in epoch.metrics.map { NumberText.metric($0[name]?.doubleValue) } ?? "" }
+                    + [epoch.step == result.record.selectedStep ? "kept" : ""])
+        }
+        return table.text
+    }
+}

@@ -1,0 +1,131 @@
+/// Turns stored files into plain bytes, and lets none out whose digest is not checked.
+struct BlobReader: Sendable {
+    let storage: any BlobStorage
+    /// For messages: where the files are.
+    let place: String
+
+    /// What a stored file says of itself.
+    struct Facts: Equatable, Sendable {
+        var codec: String
+        var plainByteCount: Int
+        var storedByteCount: Int
+    }
+
+    private func name(_ digest: Digest) -> String { "\(place)/\(digest.hex.prefix(2))/\(digest.hex.dropFirst(2))" }
+
+    private func open(_ digest: Digest) throws -> (file: any ReadableFile, header: BlobHeader?) {
+        guard let file = try storage.open(digest) else {
+            throw StoreError(
+                .damaged, operation: "read a blob", path: name(digest), expected: "a file", found: "nothing",
+                advice: "run verify to learn what else is hit")
+        }
+        return (file, try BlobHeader(of: file, name: name(digest)))
+    }
+
+    /// What the file says of itself, without looking at its content; nil if there is no such blob.
+    func facts(_ digest: Digest) throws -> Facts? {
+        guard let file = try storage.open(digest) else { return nil }
+        guard let header = try BlobHeader(of: file, name: name(digest)) else {
+            return Facts(codec: PlainCodec.name, plainByteCount: file.byteCount, storedByteCount: file.byteCount)
+        }
+        let codec = try BlobCodecs.codec(for: header, name: name(digest))
+        return Facts(
+            codec: type(of: codec).name, plainByteCount: header.plainByteCount, storedByteCount: file.byteCount)
+    }
+
+    /// Fills `target`, whose size is the blob's length as told by the caller; on any failure `target` is zeros.
+    func read(_ digest: Digest, into target: UnsafeMutableRawBufferPointer) throws {
+        do {
+            let (file, header) = try open(digest)
+            try check(length: header?.plainByteCount ?? file.byteCount, is: target.count, digest)
+            try decode(digest, file, header, window: target) { _ in }
+        } catch {
+            target.initializeMemory(as: UInt8.self, repeating: 0)
+            throw error
+        }
+    }
+
+    /// All bytes of a blob. Memory is taken only once the content has proved to be as long as it claims.
+    func bytes(_ digest: Digest, byteCount: Int) throws -> [UInt8] {
+        let (file, header) = try open(digest)
+        let plain = header?.plainByteCount ?? file.byteCount
+        try check(length: plain, is: byteCount, digest)
+        // An honest blob rarely shrinks a thousandfold; one that claims so is decoded once in a small window first.
+        if plain > 16 << 20, plain / 1000 > file.byteCount { try scan(digest) { _ in } }
+        var bytes = [UInt8](repeating: 0, count: plain)
+        try bytes.withUnsafeMutableBytes { try decode(digest, file, header, window: $0) { _ in } }
+        return bytes
+    }
+
+    /// Hands a blob to `body` in portions, in bounded memory. Whether they are right is known only after the last one.
+    private func scan(_ digest: Digest, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let (file, header) = try open(digest)
+        let plain = header?.plainByteCount ?? file.byteCount
+        let size = min(max(plain, 1), 4 * BlobCodecs.smallestWindow)
+        let window = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
+        defer { window.deallocate() }
+        try decode(digest, file, header, window: window, body)
+    }
+
+    /// Hands a blob to `body` in portions after a first pass has checked it: twice the work, bounded memory, no
+    /// unchecked byte.
+    func stream(_ digest: Digest, byteCount: Int, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        if byteCount <= 4 * BlobCodecs.smallestWindow {
+            return try bytes(digest, byteCount: byteCount).withUnsafeBytes(body)
+        }
+        let (file, header) = try open(digest)
+        try check(length: header?.plainByteCount ?? file.byteCount, is: byteCount, digest)
+        try scan(digest) { _ in }
+        try scan(digest, body)
+    }
+
+    /// Checks everything about a stored file: header, checksum of the encoded bytes, decoding, digest.
+    func verify(_ digest: Digest) throws {
+        try verifyEncoding(digest)
+        if try open(digest).header != nil { try scan(digest) { _ in } }
+    }
+
+    /// Checks the encoded bytes only, at the speed of reading: enough to trust a file again that was whole once.
+    func verifyEncoding(_ digest: Digest) throws {
+        let (file, header) = try open(digest)
+        guard let header else { return try scan(digest) { _ in } }
+        let source = EncodedSource(file: file, from: BlobHeader.byteCount, name: name(digest))
+        var checksum = XXH64()
+        while source.remaining > 0 {
+            try source.withNext { bytes in
+                checksum.update(bytes)
+                return bytes.count
+            }
+        }
+        guard checksum.finish() == header.checksum else {
+            throw damage(digest, "the checksum of the encoded bytes", "another")
+        }
+    }
+
+    private func check(length found: Int, is expected: Int, _ digest: Digest) throws {
+        guard found == expected else { throw damage(digest, "\(expected) plain bytes", "\(found)") }
+    }
+
+    private func decode(
+        _ digest: Digest, _ file: any ReadableFile, _ header: BlobHeader?, window: UnsafeMutableRawBufferPointer,
+        _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        let codec: any BlobCodec
+        if let header { codec = try BlobCodecs.codec(for: header, name: name(digest)) } else { codec = PlainCodec() }
+        let start = header == nil ? 0 : BlobHeader.byteCount
+        let source = EncodedSource(file: file, from: start, name: name(digest))
+        var hasher = Hasher256()
+        try codec.decode(source, plainByteCount: header?.plainByteCount ?? file.byteCount, window: window) { portion in
+            hasher.update(portion)
+            try body(portion)
+        }
+        let found = hasher.finish()
+        guard found == digest else { throw damage(digest, digest.description, found.description) }
+    }
+
+    private func damage(_ digest: Digest, _ expected: String, _ found: String) -> StoreError {
+        StoreError(
+            .damaged, operation: "read a blob", path: name(digest), expected: expected, found: found,
+            advice: "run verify to learn what else is hit")
+    }
+}

@@ -1,0 +1,48 @@
+extension Store {
+    /// The kind of references under which finished stages are remembered.
+    public static let stageKind = "stage"
+
+    /// What a name stands for; nil if it is free.
+    public func reference(kind: String, name: String) throws -> Reference? {
+        try references.read(kind: kind, name: name)
+    }
+
+    /// Gives an artifact a name. With `replace` the name may stand for something else before, which is kept in its
+    /// history.
+    ///
+    /// - Throws: `StoreError` with code `nameInUse`, `invalidName`, `readOnly`, or `notFound` for an artifact that is
+    /// not here.
+    public func setReference(kind: String, name: String, to digest: Digest, replace: Bool = false) throws {
+        let session = try writingSession()
+        _ = try artifact(digest)
+        try references.set(
+            kind: kind, name: name, to: digest, isReplacing: replace, tool: tool, session: session)
+    }
+
+    /// Forgets a name and its history; the artifact stays. False if there was no such name.
+    @discardableResult
+    public func removeReference(kind: String, name: String) throws -> Bool {
+        _ = try writingSession()
+        return try references.remove(kind: kind, name: name)
+    }
+
+    /// All references of a kind in the order of their names. A damaged one is an error.
+    public func references(kind: String) throws -> [Reference] {
+        try references.names(kind: kind).compactMap { try references.read(kind: kind, name: $0) }
+    }
+
+    /// The kinds that have references.
+    public func referenceKinds() throws -> [String] { try references.kinds() }
+
+    /// The artifact that a stage of this key made; nil if it never finished, or its artifact is gone.
+    public func memoized(_ key: Digest) throws -> Digest? {
+        guard let reference = try references.read(kind: Self.stageKind, name: key.hex) else { return nil }
+        return try manifestReader.facts(reference.digest) == nil ? nil : reference.digest
+    }
+
+    /// Remembers the artifact that a stage of this key made. A later artifact of the same key takes the earlier one's
+    /// place.
+    public func memoize(_ key: Digest, _ artifact: Digest) throws {
+        try setReference(kind: Self.stageKind, name: key.hex, to: artifact, replace: true)
+    }
+}

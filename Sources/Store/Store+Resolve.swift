@@ -1,0 +1,71 @@
+extension Store {
+    /// What a name, a digest or the first digits of one stand for.
+    ///
+    /// A name goes before a prefix. A prefix has at least eight digits, with or without `sha256:`. An empty `kinds`
+    /// means any but
+    /// remembered stages.
+    /// - Throws: `StoreError` with code `notFound`, naming what is near, or `ambiguous`, naming what fits.
+    public func resolve(
+        _ text: String, kinds: [String] = []
+    ) throws -> (name: String?, digest: Digest, artifact: Artifact) {
+        let kindsOfNames = try kinds.isEmpty ? referenceKinds().filter { $0 != Self.stageKind } : kinds
+        if ReferenceName.isValid(name: text) {
+            let found = try kindsOfNames.compactMap { try reference(kind: $0, name: text) }
+            let digests = Set(found.map(\.digest))
+            if digests.count > 1 {
+                throw ambiguous(text, found.map { "\($0.kind) \($0.digest.short)" })
+            }
+            if let digest = digests.first { return (text, digest, try artifact(digest)) }
+        }
+        let digits = text.hasPrefix("sha256:") ? String(text.dropFirst(7)) : text
+        guard (8...64).contains(digits.utf8.count), digits.utf8.allSatisfy(Self.isHexadecimal) else {
+            throw try unknown(text, kindsOfNames)
+        }
+        var fitting: [(Digest, Artifact)] = []
+        for digest in try manifestReader.storage.list(prefix: digits) {
+            let artifact = try artifact(digest)
+            if kinds.isEmpty || kinds.contains(artifact.kind) { fitting.append((digest, artifact)) }
+        }
+        if fitting.count > 1 { throw ambiguous(text, fitting.map { "\($0.1.kind) \($0.0.short)" }) }
+        guard let (digest, artifact) = fitting.first else { throw try unknown(text, kindsOfNames) }
+        return (nil, digest, artifact)
+    }
+
+    private static func isHexadecimal(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    }
+
+    private func ambiguous(_ text: String, _ fitting: [String]) -> StoreError {
+        StoreError(
+            .ambiguous, operation: "find \(StoreError.quoted(text))", expected: "one artifact",
+            found: fitting.joined(separator: ", "), advice: "give more digits of the digest")
+    }
+
+    private func unknown(_ text: String, _ kinds: [String]) throws -> StoreError {
+        let names = try Set(kinds.flatMap { try references.names(kind: $0) })
+        let near = names.map { ($0, Self.distance($0, text)) }
+            .filter { $0.1 <= max(2, text.count / 3) || $0.0.contains(text) }
+            .sorted { ($0.1, $0.0) < ($1.1, $1.0) }.prefix(3).map { "'\($0.0)'" }
+        let what = kinds.count == 1 ? "a \(kinds[0])" : "a name"
+        let advice = near.isEmpty ? "list what the store holds" : "did you mean \(near.joined(separator: " or "))?"
+        return StoreError(
+            .notFound, operation: "find \(StoreError.quoted(text))",
+            expected: "\(what), a digest, or at least eight digits of one", found: "nothing", advice: advice)
+    }
+
+    /// Edits of one character between two short texts (Levenshtein).
+    private static func distance(_ first: String, _ second: String) -> Int {
+        let (a, b) = (Array(first.utf8.prefix(128)), Array(second.utf8.prefix(128)))
+        var row = Array(0...b.count)
+        for (i, byte) in a.enumerated() {
+            var diagonal = row[0]
+            row[0] = i + 1
+            for (j, other) in b.enumerated() {
+                let change = diagonal + (byte == other ? 0 : 1)
+                diagonal = row[j + 1]
+                row[j + 1] = min(change, row[j] + 1, row[j + 1] + 1)
+            }
+        }
+        return row[b.count]
+    }
+}

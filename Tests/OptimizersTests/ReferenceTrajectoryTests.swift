@@ -1,0 +1,48 @@
+import Testing
+
+@testable import Optimizers
+
+@Suite struct ReferenceTrajectoryTests {
+    let recorded: RecordedGradients
+    init() throws { recorded = try RecordedGradients() }
+
+    @Test("50 recorded gradients lead where torch.optim goes, per tensor to 1e-7", arguments: 0..<9)
+    func equalsTorch(_ index: Int) throws {
+        let trajectory = recorded.description.trajectories[index]
+        let recipe = try Catalogue.row(named: trajectory.optimizer).resolve(recorded.values[index])
+        let optimizer = try recipe.makeOptimizer(layout: recorded.layout, steps: recorded.description.steps)
+        let objective = RecordedObjective(
+            layout: recorded.layout, start: recorded.start, gradients: recorded.gradients)
+        for step in 0..<recorded.description.steps {
+            let report = try optimizer.step(objective)
+            #expect(report.learningRate == trajectory.rates[step])
+            #expect(report.step == step + 1)
+            let norm = recorded.description.gradientNorms[step]
+            #expect(abs(report.gradientNorm - norm) <= 1e-12 * norm)
+        }
+        let end = objective.parameters.elements
+        var position = 0
+        for entry in recorded.layout.entries {
+            let range = position..<position + entry.count
+            position = range.upperBound
+            let error = distance(end[range], recorded.ends[index][range])
+            let size = distance(recorded.ends[index][range], nil)
+            let travelled = distance(recorded.ends[index][range], recorded.start[range])
+            #expect(travelled > 0, "\(entry.name) has to move")
+            #expect(error <= 1e-7 * size, "\(trajectory.name), \(entry.name): \(error / size)")
+            // A tensor that hardly moves has to move right as well.
+            #expect(error <= 2e-4 * travelled, "\(trajectory.name), \(entry.name): \(error / travelled)")
+        }
+    }
+
+    @Test("The goldens cover every optimizer of the catalogue")
+    func coverage() {
+        #expect(Set(recorded.description.trajectories.map(\.optimizer)) == Set(Catalogue.names))
+        #expect(recorded.description.trajectories.count == 9)
+    }
+
+    private func distance(_ a: ArraySlice<Float>, _ b: ArraySlice<Float>?) -> Double {
+        zip(a, b.map(Array.init) ?? Array(repeating: 0, count: a.count))
+            .reduce(0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }.squareRoot()
+    }
+}

@@ -1,0 +1,37 @@
+import Foundation
+import Optimizers
+import Pipeline
+import Store
+import Testing
+
+@Suite struct RecipeSchemaTests {
+    @Test func theSchemaKnowsExactlyTheKeysThatRecipesTake() throws {
+        let schema = try JSONValue(parsing: [UInt8](Data(contentsOf: Repository.file("Schemas/recipe.schema.json"))))
+        let keys = Recipe.keys.map(\.name) + Catalogue.rows.flatMap { $0.keys.map(\.name) } + RecipeKey.polynomial.map(\.name)
+        #expect(Set(try #require(schema["properties"]?.objectValue).keys) == Set(keys))
+        let listed = try Set(#require(schema["properties"]?["optimizer"]?["enum"]?.arrayValue).compactMap(\.stringValue))
+        #expect(listed == Set(Catalogue.names))
+        let schedules = try Set(#require(schema["properties"]?["schedule"]?["enum"]?.arrayValue).compactMap(\.stringValue))
+        #expect(schedules == Set(Schedule.names))
+    }
+
+    /// Recipes, and whether they make sense on their own.
+    private static let samples: [(String, Bool)] = [
+        ("{}", true), ("{\"learning_rate\": 1e-4, \"epochs\": 2.5, \"betas\": [0.9, 0.98], \"freeze\": [\"embeddings\", \"0-1\"]}", true),
+        ("{\"optimizer\": \"sgd\", \"momentum\": 0.5, \"nesterov\": true, \"evaluate\": 10, \"patience\": 2}", true),
+        ("{\"epochs\": 1, \"steps\": 2}", false), ("{\"epochs\": 0}", false), ("{\"batch_size\": 0}", false), ("{\"batch_size\": 2.5}", false),
+        ("{\"betas\": [0.9]}", false), ("{\"betas\": [0.9, 1]}", false), ("{\"evaluate\": \"often\"}", false), ("{\"select\": \"first\"}", false),
+        ("{\"lerning_rate\": 1}", false), ("{\"class_weights\": \"balanced\"}", true), ("{\"class_weights\": [1, -1]}", false),
+        ("{\"dropout\": 1}", false), ("{\"precision\": \"fp7\"}", false),
+    ]
+
+    @Test(arguments: samples)
+    func schemaAndReaderAgree(json: String, makesSense: Bool) throws {
+        let value = try JSONValue(parsing: Array(json.utf8))
+        let isValid = (try? SchemaChecker("recipe").check(value)) != nil
+        #expect(isValid == makesSense)
+        // JSON is YAML.
+        let isRead = (try? Recipe(Recipe.values(yaml: json, file: "recipe.yaml"))) != nil
+        #expect(isRead == makesSense)
+    }
+}

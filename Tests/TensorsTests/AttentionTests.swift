@@ -1,0 +1,110 @@
+import Testing
+@testable import Tensors
+
+@Suite("Attention")
+struct AttentionTests {
+    static let heads = [(1, 5), (3, 10), (4, 10), (3, 16), (2, 64), (12, 32)]
+    static let mixed = [[1], [2], [130, 1, 17], [5, 16, 15, 33, 1, 64, 7], [31, 32, 14, 13, 128]]
+
+    @Test("agrees with the reference on sequences of mixed lengths", arguments: heads, mixed)
+    func agreement(heads: (count: Int, width: Int), lengths: [Int]) {
+        expectAgreement(AttentionCase(H: heads.count, D: heads.width, lengths: lengths))
+        expectAgreement(AttentionCase(H: heads.count, D: heads.width, lengths: lengths, probability: 0.1))
+    }
+
+    @Test("agrees with the reference at every length up to 40", arguments: 1...40)
+    func everyLength(L: Int) {
+        expectAgreement(AttentionCase(H: 2, D: 10, lengths: [L, 3], probability: 0.5))
+    }
+
+    @Test("agrees with the reference when scores lie far apart", arguments: [4, 10] as [Float])
+    func spread(spread: Float) {
+        expectAgreement(AttentionCase(H: 3, D: 10, lengths: [40, 9], spread: spread))
+        expectAgreement(AttentionCase(H: 3, D: 16, lengths: [33, 130], probability: 0.1, spread: spread))
+    }
+
+    @Test("accepts an empty sequence and an empty pack")
+    func empty() {
+        expectAgreement(AttentionCase(H: 2, D: 5, lengths: [3, 0, 4]))
+        expectAgreement(AttentionCase(H: 2, D: 5, lengths: []))
+    }
+
+    @Test("gives a sequence the same bits whatever its neighbours in the pack",
+          arguments: CPUBackend.InstructionSet.available)
+    func neighbours(set: CPUBackend.InstructionSet) {
+        let backend = CPUBackend(threads: 2, instructionSet: set)
+        for (H, D) in [(3, 10), (12, 32)] {
+            let lengths = [5, 130, 17, 1, 64, 33]
+            let pack = AttentionCase(H: H, D: D, lengths: lengths, probability: 0.1)
+            let together = pack.run(on: backend)
+            for b in lengths.indices {
+                let alone = AttentionCase(H: H, D: D, lengths: [lengths[b]], probability: 0.1, firstExample: b)
+                    .run(on: backend)
+                let widths = [H * D, H, 3 * H * D]
+                for (output, width) in widths.enumerated() {
+                    let part = together[output].values[pack.starts[b] * width..<pack.starts[b + 1] * width]
+                    #expect(part.map(\.bitPattern) == alone[output].values.map(\.bitPattern),
+                            "sequence \(b), \(alone[output].name)")
+                }
+            }
+        }
+    }
+
+    @Test("with one key returns its value, whatever the score", arguments: CPUBackend.InstructionSet.available)
+    func single(set: CPUBackend.InstructionSet) {
+        let one = AttentionCase(H: 2, D: 5, lengths: [1], spread: 8)
+        let outputs = one.run(on: CPUBackend(threads: 1, instructionSet: set))
+        #expect(outputs[0].values == Array(one.inputs.qkv[20..<30]))
+        // The backward pass computes the probability 1 again, from a score of some hundred.
+        let exact = [Double](repeating: 0, count: 20) + one.inputs.dContext.map { Double($0) }
+        expect(outputs[2].values, near: exact, within: [Double](repeating: 3e-4, count: 30), "dqkv")
+    }
+
+    /// With v the unit vectors, context[i, j] is the dropped probability of key j itself.
+    @Test("drops exactly the probabilities whose bits lie under the threshold, each head by a key of its own",
+          arguments: CPUBackend.InstructionSet.available)
+    func mask(set: CPUBackend.InstructionSet) {
+        let (H, L) = (3, 30), C = 90
+        let attention = AttentionCase(H: H, D: L, lengths: [L, L], probability: 0.3, firstExample: 4)
+        var qkv = attention.inputs.qkv
+        for t in 0..<2 * L {
+            for h in 0..<H { for d in 0..<L { qkv[t * 3 * C + 2 * C + h * L + d] = d == t % L ? 1 : 0 } }
+        }
+        let context = attention.run(on: CPUBackend(threads: 2, instructionSet: set), qkv: qkv,
+                                    dContext: attention.inputs.dContext)[0].values
+        for b in 0..<2 {
+            for h in 0..<H {
+                for i in 0..<L {
+                    let kept = (0..<L).map { context[(b * L + i) * C + h * L + $0] != 0 }
+                    let expected = (0..<L).map { attention.factor(b, h, i, $0) != 0 }
+                    #expect(kept == expected, "sequence \(b) head \(h) row \(i)")
+                }
+            }
+        }
+    }
+
+    @Test("carries a NaN of a query, a key or a value on, within its sequence and head", arguments: 0...2,
+          CPUBackend.InstructionSet.available)
+    func notANumber(part: Int, set: CPUBackend.InstructionSet) {
+        let (H, D, C) = (2, 10, 20)
+        let attention = AttentionCase(H: H, D: D, lengths: [20, 23, 5])
+        var qkv = attention.inputs.qkv
+        // Token 4 of sequence 1, head 1, feature 3.
+        qkv[24 * 3 * C + part * C + D + 3] = .nan
+        let outputs = attention.run(on: CPUBackend(threads: 1, instructionSet: set), qkv: qkv,
+                                    dContext: attention.inputs.dContext)
+        let expected = (0..<48 * C).map { index in
+            let (t, c) = (index / C, index % C)
+            guard 20..<43 ~= t, c >= D else { return false }
+            return part == 0 ? t == 24 : part == 1 ? true : c == D + 3
+        }
+        #expect(outputs[0].values.map(\.isNaN) == expected)
+        for t in 0..<48 {
+            for c in 0..<3 * C where !(20..<43 ~= t && c % C >= D) {
+                #expect(outputs[2].values[t * 3 * C + c].isFinite, "token \(t), \(c)")
+            }
+        }
+        let reached = outputs[2].values.contains(where: \.isNaN)
+        #expect(reached)
+    }
+}

@@ -1,0 +1,88 @@
+import CKernels
+import Testing
+@testable import Tensors
+#if canImport(Glibc)
+import Glibc
+#endif
+
+@Suite("The CPU backend")
+struct CPUBackendTests {
+    @Test("knows the instruction sets of this machine, baseline first and the best last")
+    func instructionSets() {
+        let available = CPUBackend.InstructionSet.available
+        #expect(available.first == .baseline && available.last == .best)
+        #expect(available.map { CPUBackend(threads: 1, instructionSet: $0).name }
+            == ["cpu-baseline", "cpu-avx2", "cpu-avx512"].prefix(available.count).map { $0 })
+    }
+
+    @Test("uses as many threads as it is allowed processors")
+    func processors() {
+        #expect(CPUBackend.processorCount >= 1)
+        #expect(CPUBackend.processorCount <= Int(sysconf(Int32(_SC_NPROCESSORS_CONF))))
+        #expect(CPUBackend().threads == CPUBackend.processorCount)
+    }
+
+    @Test("calls every index of a parallel loop exactly once", arguments: 1...4)
+    func parallel(threads: Int) {
+        let backend = CPUBackend(threads: threads)
+        for count in [0, 1, 2, 3, 100, 1000] {
+            // Each index writes to its own element alone.
+            nonisolated(unsafe) let calls = UnsafeMutablePointer<Int32>.allocate(capacity: count + 1)
+            calls.initialize(repeating: 0, count: count + 1)
+            for _ in 0..<20 { backend.parallel(count) { calls[$0] += 1 } }
+            for index in 0..<count { #expect(calls[index] == 20, "index \(index) of \(count)") }
+            #expect(calls[count] == 0)
+            calls.deallocate()
+        }
+    }
+
+    @Test("wakes threads that have gone to sleep")
+    func sleep() {
+        let backend = CPUBackend(threads: 3)
+        let product = ProductCase(m: 40, n: 300, k: 20, transposesB: true)
+        let first = product.run(on: backend)[0].values
+        for pause: UInt32 in [100, 1000, 20_000] {
+            usleep(pause)
+            #expect(product.run(on: backend)[0].values == first)
+        }
+    }
+
+    @Test("comes and goes without leaving threads behind")
+    func lifetime() {
+        for threads in [1, 2, 5, 1, 3] {
+            for _ in 0..<10 { _ = ColumnSumCase(rows: 600, columns: 30).run(on: CPUBackend(threads: threads)) }
+        }
+    }
+
+    @Test("keeps its scratch memory instead of taking more at every call")
+    func scratch() throws {
+        let context = try #require(ck_context_create(2, ck_isa_best()))
+        defer { ck_context_destroy(context) }
+        let x = Block<Float>([Float](repeating: 1, count: 600 * 600)), y = Block<Float>(count: 600 * 600)
+        func multiply(_ size: Int64) {
+            var product = ck_product()
+            (product.m, product.n, product.k) = (size, size, size)
+            (product.a, product.a_row, product.a_col) = (UnsafePointer(x.pointer), size, 1)
+            (product.b, product.b_row, product.b_col) = (UnsafePointer(x.pointer), size, 1)
+            (product.c, product.c_row) = (y.pointer, size)
+            ck_multiply(context, &product)
+        }
+        multiply(600)
+        multiply(600)
+        let bytes = ck_context_scratch_bytes(context)
+        for size in 1...20 { multiply(Int64(size) * 30) }
+        keepUntilHere(x)
+        // A thread that got no work before may still take its own scratch once.
+        #expect(bytes > 0 && ck_context_scratch_bytes(context) <= 2 * bytes)
+        #expect(y.values[0] == 600)
+    }
+
+    @Test("gives the same bits on every call and in every fresh backend")
+    func repeatable() {
+        let operation = AttentionCase(H: 3, D: 10, lengths: [20, 33, 5], probability: 0.1)
+        let backend = CPUBackend(threads: 2)
+        let first = operation.run(on: backend).map { $0.values.map(\.bitPattern) }
+        for _ in 0..<5 { #expect(operation.run(on: backend).map { $0.values.map(\.bitPattern) } == first) }
+        #expect(operation.run(on: CPUBackend(threads: 2)).map { $0.values.map(\.bitPattern) } == first)
+    }
+}

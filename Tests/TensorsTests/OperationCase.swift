@@ -1,0 +1,90 @@
+import Testing
+@testable import Tensors
+
+/// One output array of an operation.
+struct Output<Scalar> {
+    let name: String
+    let values: [Scalar]
+}
+
+/// One operation on given inputs, written once for every backend.
+protocol OperationCase: Sendable, CustomTestStringConvertible {
+    func run<B: Backend>(on backend: B) -> [Output<B.Scalar>]
+
+    /// For each element of each output, how far float32 may be from `exact`, derived from the magnitudes that are
+    /// summed to get it.
+    func tolerances(exact: [Output<Double>]) -> [[Double]]
+}
+
+/// The unit roundoff of float32: the largest relative error of one operation.
+let u = 0x1p-24
+
+/// On every instruction set: one thread agrees with the reference in double, two and three give the same bits as one.
+func expectAgreement(_ operation: some OperationCase, sourceLocation: SourceLocation = #_sourceLocation) {
+    let exact = operation.run(on: ReferenceBackend<Double>())
+    let tolerances = operation.tolerances(exact: exact)
+    for outputs in resultsOnEveryCPU(operation, sourceLocation: sourceLocation) {
+        for (index, output) in outputs.results.enumerated() {
+            let place = "\(operation.testDescription), \(outputs.instructionSet), \(output.name)"
+            expect(output.values, near: exact[index].values, within: tolerances[index], place,
+                   sourceLocation: sourceLocation)
+        }
+    }
+}
+
+/// The results of every instruction set, after comparing the bits that 1, 2 and 3 threads give.
+@discardableResult
+func resultsOnEveryCPU(_ operation: some OperationCase, sourceLocation: SourceLocation = #_sourceLocation)
+    -> [(instructionSet: CPUBackend.InstructionSet, results: [Output<Float>])] {
+    CPUBackend.InstructionSet.available.map { set in
+        let single = operation.run(on: CPUBackend(threads: 1, instructionSet: set))
+        for threads in 2...3 {
+            for (one, many) in zip(single, operation.run(on: CPUBackend(threads: threads, instructionSet: set))) {
+                #expect(one.values.map(\.bitPattern) == many.values.map(\.bitPattern),
+                        "\(operation.testDescription), \(set), \(one.name): \(threads) threads differ from one",
+                        sourceLocation: sourceLocation)
+            }
+        }
+        return (set, single)
+    }
+}
+
+/// Compares element by element and reports the worst one.
+func expect(_ values: [Float], near exact: [Double], within tolerances: [Double], _ place: String,
+            sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(values.count == exact.count && values.count == tolerances.count, "\(place): sizes differ",
+            sourceLocation: sourceLocation)
+    var worst = 0.0, at = 0
+    for i in values.indices {
+        let error = abs(Double(values[i]) - exact[i])
+        let ratio = error == 0 ? 0 : error / tolerances[i]
+        if !(ratio <= worst) { (worst, at) = (ratio.isNaN ? .infinity : ratio, i) }
+    }
+    guard worst > 1 else { return }
+    Issue.record("\(place)[\(at)]: \(values[at]) is not \(exact[at]) ± \(tolerances[at])",
+                 sourceLocation: sourceLocation)
+}
+
+/// Rows for dropout: `rows` tokens of sequences of seven.
+struct DropoutRows: Sendable {
+    var key: UInt64 = 0x5EED
+    var probability: Float
+    var rows: Int
+
+    /// Calls `body` with a `Dropout` whose arrays live as long as the call.
+    func with<Result>(_ body: (Dropout) -> Result) -> Result {
+        let example = IndexBlock((0..<rows).map { Int32($0 / 7 + 3) })
+        let position = IndexBlock((0..<rows).map { Int32($0 % 7) })
+        return withExtendedLifetime((example, position)) {
+            body(Dropout(key: key, probability: probability, example: example.pointer, position: position.pointer))
+        }
+    }
+
+    /// The factor of one element by the generator's scalar twin.
+    func factor(_ row: Int, _ feature: Int) -> Double {
+        guard probability > 0 else { return 1 }
+        let bits = CounterRNG.bits(key: key, example: Int32(row / 7 + 3), position: Int32(row % 7),
+                                   feature: Int32(feature))
+        return bits >= CounterRNG.dropoutThreshold(probability) ? 1 / (1 - Double(probability)) : 0
+    }
+}
