@@ -1,7 +1,7 @@
 """Compares a tokenizing command with the reference library, id for id.
 
     python3 compare.py [--environment DIR] --model FOLDER [--cased | --uncased] [--max-length N] [--seed N]
-                       [--every-code-point] [--texts FILE ...] -- COMMAND ...
+                       [--every-code-point] [--no-corpus] [--offsets] [--texts FILE ...] -- COMMAND ...
 
 COMMAND reads lines of text, a tab between the texts of a pair, and prints one JSON array of ids for each.
 FOLDER holds tokenizer.json, or vocab.txt, or vocab.json and merges.txt. The corpus is the generated one (`corpus.py`) and
@@ -18,29 +18,27 @@ from reference import in_environment
 
 split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
 own, command = sys.argv[:split], sys.argv[split + 1:]
-if "--environment" in own or not __import__("importlib.util").util.find_spec("tokenizers"):
-    in_environment(sys.argv)
-    own = [a for i, a in enumerate(own) if a != "--environment" and own[i - 1] != "--environment"]
+in_environment(sys.argv, own)
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors  # noqa: E402
 
 import corpus  # noqa: E402
 
 
-def reference(folder, lowercase):
+def reference(folder, lowers):
     """The tokenizer of a folder, without truncation and padding."""
     if (folder / "tokenizer.json").exists():
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.no_truncation()
         tokenizer.no_padding()
-        if lowercase is not None:
-            tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+        if lowers is not None:
+            tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowers)
         return tokenizer
     if (folder / "vocab.txt").exists():
-        if lowercase is None:
+        if lowers is None:
             sys.exit("a lone vocab.txt needs --cased or --uncased")
         tokenizer = Tokenizer(models.WordPiece.from_file(str(folder / "vocab.txt"), unk_token="[UNK]"))
-        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowers)
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         tokenizer.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
         ids = [(name, tokenizer.token_to_id(name)) for name in ("[SEP]", "[CLS]")]
@@ -54,7 +52,7 @@ def reference(folder, lowercase):
     return tokenizer
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=Path, required=True)
     case = parser.add_mutually_exclusive_group()
@@ -66,7 +64,15 @@ def main():
     parser.add_argument("--no-corpus", action="store_true")
     parser.add_argument("--offsets", action="store_true", help="COMMAND prints, after a tab, the offsets in bytes too")
     parser.add_argument("--texts", type=Path, nargs="*", default=[])
-    options = parser.parse_args(own[1:])
+    return parser.parse_args(own[1:])
+
+
+def lowercase(options):
+    return False if options.cased else True if options.uncased else None
+
+
+def main():
+    options = arguments()
     texts = [] if options.no_corpus else corpus.lines(options.seed, whole=options.every_code_point)
     generated = len(texts)
     for path in options.texts:
@@ -74,7 +80,7 @@ def main():
             fields = line.replace("\0", "").split("\t")
             texts += fields
             texts += [f"{a}\t{b}" for a, b in zip(fields, fields[1:])]
-    tokenizer = reference(options.model, False if options.cased else True if options.uncased else None)
+    tokenizer = reference(options.model, lowercase(options))
     if options.max_length is not None:
         tokenizer.enable_truncation(options.max_length)
     run = subprocess.run(command, input="".join(t + "\n" for t in texts).encode(), stdout=subprocess.PIPE)
@@ -100,7 +106,8 @@ def main():
             if json.loads(places) != wanted:
                 displaced += 1
                 if displaced <= 10:
-                    print(f"displaced: {ascii(text[:100])}\n  expected {wanted[:30]}\n  found    {places[:400]}", file=sys.stderr)
+                    print(f"displaced: {ascii(text[:100])}\n  expected {wanted[:30]}\n  found    {places[:400]}",
+                          file=sys.stderr)
     report = {"texts": len(texts), "generated": generated, "tokens": tokens, "different": different}
     if options.offsets:
         report["displaced"] = displaced
@@ -108,4 +115,5 @@ def main():
     sys.exit(different > 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

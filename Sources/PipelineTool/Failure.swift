@@ -50,7 +50,6 @@ struct Failure {
         case .usage: .wrongUsage
         case .unfitInput, .recipe: .badInput
         case .otherNumericPath: .unavailable
-        case .diverged: .failed
         }
         let fallback = switch error.code {
         case .usage: "See 'pipeline --help'."

@@ -124,12 +124,21 @@ struct BertNormalizer: Sendable {
         if needsSorting & Action.sorts != 0 { normalizeInSteps(piece, base: base, into: &scratch) }
     }
 
+    private struct Part {
+        var code: UInt32
+        /// Not the first of its character's decomposition.
+        var isAddition: Bool
+    }
+
     /// The same one step after the other, marks sorted.
+    ///
+    /// As in the reference the places stay in the order of the text while marks move: the first part of a decomposition
+    /// takes the next place, wherever it was sorted to, and an addition the place before.
     private func normalizeInSteps(
         _ piece: UnsafeBufferPointer<UInt8>, base: Int, into scratch: inout EncodingScratch
     ) {
-        var scalars: [UInt32] = []
-        var origins: [EncodingScratch.Origin] = []
+        var parts: [Part] = []
+        var places: [EncodingScratch.Origin] = []
         var index = 0
         while index < piece.count {
             let (code, length) = UTF8Text.decode(piece.baseAddress!, index)
@@ -137,19 +146,24 @@ struct BertNormalizer: Sendable {
             index += length
             let found = tables[code]
             if options.cleansText && found.contains(.removed) { continue }
-            var parts = [options.cleansText && found.contains(.space) ? 0x20 : code]
-            if options.separatesChinese && found.contains(.chinese) { parts = [0x20, code, 0x20] }
-            for part in parts.flatMap(tables.decomposition) {
-                scalars.append(part)
-                origins.append(origin)
+            let cleaned = options.cleansText && found.contains(.space) ? 0x20 : code
+            for code in options.separatesChinese && found.contains(.chinese) ? [0x20, cleaned, 0x20] : [cleaned] {
+                places.append(origin)
+                for (offset, code) in tables.decomposition(code).enumerated() {
+                    parts.append(Part(code: code, isAddition: offset > 0))
+                }
             }
         }
-        sortMarks(&scalars)
+        sortMarks(&parts)
         scratch.text.count = 0
         scratch.origins.count = 0
-        for (scalar, origin) in zip(scalars, origins) where !tables[scalar].contains(.mark) {
+        var next = 0
+        for part in parts {
+            if !part.isAddition { next += 1 }
+            let origin = next == 0 ? .init(start: Int32(base), end: Int32(base)) : places[next - 1]
+            if tables[part.code].contains(.mark) { continue }
             var text: [UInt8] = []
-            for code in options.lowercases ? tables.lowercase[scalar] ?? [scalar] : [scalar] {
+            for code in options.lowercases ? tables.lowercase[part.code] ?? [part.code] : [part.code] {
                 UTF8Text.append(code, to: &text)
             }
             for byte in text {
@@ -160,20 +174,21 @@ struct BertNormalizer: Sendable {
     }
 
     /// Canonical ordering: within each run of combining characters a stable sort by class.
-    private func sortMarks(_ scalars: inout [UInt32]) {
+    private func sortMarks(_ parts: inout [Part]) {
         var start = 0
-        while start < scalars.count {
-            guard tables[scalars[start]].contains(.combines) else {
+        while start < parts.count {
+            guard tables[parts[start].code].contains(.combines) else {
                 start += 1
                 continue
             }
             var end = start
-            while end < scalars.count, tables[scalars[end]].contains(.combines) { end += 1 }
-            let sorted = scalars[start..<end].enumerated().sorted { left, right in
-                let (a, b) = (tables.combiningClasses[left.element]!, tables.combiningClasses[right.element]!)
-                return (a, left.offset) < (b, right.offset)
+            while end < parts.count, tables[parts[end].code].contains(.combines) { end += 1 }
+            let sorted = parts[start..<end].enumerated().sorted { left, right in
+                let first = tables.combiningClasses[left.element.code]!
+                let second = tables.combiningClasses[right.element.code]!
+                return (first, left.offset) < (second, right.offset)
             }
-            scalars.replaceSubrange(start..<end, with: sorted.map(\.element))
+            parts.replaceSubrange(start..<end, with: sorted.map(\.element))
             start = end
         }
     }

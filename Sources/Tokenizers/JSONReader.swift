@@ -133,7 +133,9 @@ struct JSONReader {
         if place < bytes.count, bytes[place] == UInt8(ascii: ".") { place = try skipDigits(place + 1) }
         if place < bytes.count, bytes[place] | 0x20 == UInt8(ascii: "e") {
             place += 1
-            if place < bytes.count, bytes[place] == UInt8(ascii: "+") || bytes[place] == UInt8(ascii: "-") { place += 1 }
+            if place < bytes.count, bytes[place] == UInt8(ascii: "+") || bytes[place] == UInt8(ascii: "-") {
+                place += 1
+            }
             place = try skipDigits(place)
         }
         index = place

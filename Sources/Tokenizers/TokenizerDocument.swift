@@ -157,14 +157,16 @@ struct TokenizerDocument {
     private static func items(_ node: JSONNode, _ name: String) throws -> [PairTemplate.Item] {
         guard let parts = node[name]?.elements else { throw unsupported("a template for \(name)", node) }
         return try parts.flatMap { part throws -> [PairTemplate.Item] in
-            if let sequence = part["Sequence"], let type = sequence["type_id"]?.integer.flatMap({ UInt8(exactly: $0) }) {
+            if let sequence = part["Sequence"], let type = sequence["type_id"]?.integer.flatMap({ UInt8(exactly: $0) })
+            {
                 switch sequence["id"]?.text {
                 case "A": return [.first(type: type)]
                 case "B": return [.second(type: type)]
                 default: break
                 }
             }
-            guard let token = part["SpecialToken"], let type = token["type_id"]?.integer.flatMap({ UInt8(exactly: $0) }),
+            guard let token = part["SpecialToken"],
+                let type = token["type_id"]?.integer.flatMap({ UInt8(exactly: $0) }),
                 let name = token["id"]?.text, let ids = node["special_tokens"]?[name]?["ids"]?.elements
             else { throw unsupported("texts and special tokens in the template", part) }
             return try ids.map { id in

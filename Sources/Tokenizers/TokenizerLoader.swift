@@ -36,7 +36,8 @@ public enum TokenizerLoader {
             draft = try family.draft(files: files)
         }
         try configuration.apply(
-            to: &draft, hasDocument: files["tokenizer.json"] != nil, lowercasesByDefault: stated == .bert
+            to: &draft, hasDocument: files["tokenizer.json"] != nil,
+            lowercasesByDefault: stated == .bert
                 && configuration.className != nil, cased: cased)
         let vocabulary = try Vocabulary(draft.tokens.map(\.bytes), file: draft.vocabularyFile) { draft.tokens[$0].line }
         try configuration.resolveTokens(&draft, documentTokens: added, family: family, vocabulary: vocabulary)

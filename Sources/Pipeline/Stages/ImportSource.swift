@@ -70,12 +70,12 @@ struct TensorNames {
     private(set) var source: [String: String] = [:]
     private let family: ModelFamily
 
-    init(_ checkpoint: any SafeTensorsSource, _ configuration: EncoderConfiguration) throws {
+    init(_ checkpoint: any SafeTensorsSource, _ configuration: EncoderConfiguration, _ file: URL) throws {
         family = configuration.family
         for name in checkpoint.order {
             let ours = canonical(name)
             if let other = source[ours] {
-                throw FormatError(.duplicateTensor, file: checkpoint.order.isEmpty ? "" : "weights", tensor: name,
+                throw FormatError(.parameterNamedTwice, file: file.lastPathComponent, tensor: name,
                                   "two tensors stand for \(ours)", found: other,
                                   advice: "Remove one of them.")
             }

@@ -52,7 +52,7 @@ public struct ImportStage {
                 .unfitInput, "the tokenizer has \(tokenizer.vocabularySize) ids and the model's vocabulary only "
                     + "\(configuration.vocabularySize)", advice: "Take the vocabulary that belongs to this model.")
         }
-        let mapping = try TensorNames(checkpoint, configuration)
+        let mapping = try TensorNames(checkpoint, configuration, files.weights)
         let head = try head(config, configuration, mapping)
         let description = ModelDescription(configuration: configuration, head: head, task: nil)
 

@@ -91,14 +91,15 @@ struct AdaptCommand: ParsableCommand {
     private func estimate(_ stage: AdaptStage, _ session: Session) throws {
         let e = try session.perform { try stage.estimate(session.context()) }
         let json: JSONValue = [
-            "steps": .integer(Int64(e.steps)), "parameters": .integer(Int64(e.parameters)), "memory_bytes": .integer(Int64(e.memoryBytes)),
+            "steps": .integer(Int64(e.steps)), "parameters": .integer(Int64(e.parameters)),
+            "trained_parameters": .integer(Int64(e.trainedParameters)), "memory_bytes": .integer(Int64(e.memoryBytes)),
             "disk_bytes": .integer(Int64(e.diskBytes)), "seconds_per_step": JSONValue(finite: e.secondsPerStep),
-            "seconds": JSONValue(finite: e.seconds),
+            "seconds": JSONValue(finite: e.seconds), "numeric_path": .string(e.numericPath),
         ]
         let text = "estimate of \(name)\n" + TextTable.facts([
-            ("steps", NumberText.count(e.steps)), ("parameters", NumberText.count(e.parameters)),
+            ("steps", NumberText.count(e.steps)), ("parameters", "\(NumberText.count(e.parameters)), of which \(NumberText.count(e.trainedParameters)) are trained"),
             ("time", "\(NumberText.duration(e.seconds)), \(NumberText.rate(e.secondsPerStep * 1000)) ms a step"),
-            ("memory", NumberText.bytes(e.memoryBytes)), ("disk", NumberText.bytes(e.diskBytes)),
+            ("memory", NumberText.bytes(e.memoryBytes)), ("disk", "at most " + NumberText.bytes(e.diskBytes)), ("computed by", e.numericPath),
         ])
         let words = ProcessInfo.processInfo.arguments.dropFirst().filter { $0 != "--dry-run" }
         try session.finish(Report(json: json, text: text, next: ShellText.command(words)))

@@ -49,7 +49,8 @@ struct EvalCommand: ParsableCommand {
         ]
         var text = "\(subject) on \(result.task.name), split \(result.split): \(NumberText.count(result.examples)) examples"
             + (result.wasCached ? ", found in the store\n" : "\n")
-        text += result.metrics.isEmpty ? "  the split has no labels, so there is no metric\n" : MetricsTable(result.metrics, split: result.split).text
+        let metrics = MetricsTable(result.metrics, split: result.split)
+        text += result.metrics.isEmpty ? "  the split has no labels, so there is no metric\n" : metrics.text + "\n" + metrics.definitions + "\n"
         text += TextTable.facts(files + [("model", result.model.short), ("computed by", result.numericPath)])
         let pair = result.task.isPair ? ["--pair", "…"] : []
         try session.finish(Report(json: json, text: text, next: session.command(words: ["predict", subject, "--text", "…"] + pair)))

@@ -18,6 +18,8 @@ final class ProgressReporter: Sendable {
         var lastTenth = 0
         var begun: Double?
         var loss: Double?
+        var lossSum = 0.0
+        var lossCount = 0
     }
 
     private let title: String
@@ -42,7 +44,8 @@ final class ProgressReporter: Sendable {
         case .step(let step): self.step(step)
         case .evaluation(let step, let split, let metrics, let isBest):
             let values = metrics.map { "\($0.name) \(NumberText.metric($0.value))" }.joined(separator: "  ")
-            line("step \(step)   \(split)  \(values)\(isBest ? "   best so far" : "")")
+            let loss = takeMeanLoss().map { "loss \(NumberText.fixed($0, 4))   " } ?? ""
+            line("step \(step)   \(loss)\(split) \(values)\(isBest ? "   best so far" : "")")
         case .checkpoint(let step): line("step \(step)   checkpoint saved")
         case .logged: break
         }
@@ -96,6 +99,8 @@ final class ProgressReporter: Sendable {
             let time = now()
             let loss = state.loss.map { Self.lossMemory * $0 + (1 - Self.lossMemory) * step.loss } ?? step.loss
             state.loss = loss
+            state.lossSum += step.loss
+            state.lossCount += 1
             let fraction = Double(step.step) / Double(max(1, step.steps))
             guard isDue(fraction: fraction, time, &state) else { return }
             show(
@@ -106,6 +111,14 @@ final class ProgressReporter: Sendable {
                         "\(NumberText.duration(step.secondsLeft)) left", "\(NumberText.rate(step.examplesPerSecond)) examples/s",
                         "\(NumberText.rate(step.tokensPerSecond)) tokens/s",
                     ]), time, &state)
+        }
+    }
+
+    /// The mean loss of the steps since the last evaluation, forgotten thereby.
+    private func takeMeanLoss() -> Double? {
+        state.withLock { state in
+            defer { (state.lossSum, state.lossCount) = (0, 0) }
+            return state.lossCount == 0 ? nil : state.lossSum / Double(state.lossCount)
         }
     }
 

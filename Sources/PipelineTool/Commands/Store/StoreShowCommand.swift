@@ -41,7 +41,7 @@ struct StoreShowCommand: ParsableCommand {
             pairs.append(("from \(role)", "\(input.short)\(inputNames.isEmpty ? "" : "  " + inputNames.joined(separator: ", "))"))
         }
         pairs.append(("licence", provenance.license.map { FormatError.printable($0) } ?? "not stated"))
-        pairs.append(("size", "\(NumberText.bytes(artifact.logicalByteCount)) in \(artifact.blobs.count) parts"))
+        pairs.append(("size", "\(NumberText.bytes(artifact.logicalByteCount)) in \(artifact.blobs.count) \(artifact.blobs.count == 1 ? "part" : "parts")"))
         pairs += try facts(artifact, digest, store)
         text += TextTable.facts(pairs)
         if artifact.kind == PreparedDataset.artifactKind { text += "\n" + DatasetFacts(try PreparedDataset(digest: digest, artifact: artifact)).text }
