@@ -41,22 +41,48 @@ static void register_kernel(int64_t K, const float *restrict a, const float *res
             c[i * c_row + j] = accumulate ? c[i * c_row + j] + edge[i * NR + j] : edge[i * NR + j];
 }
 
+typedef float v4 __attribute__((vector_size(16)));
+typedef float v4_unaligned __attribute__((vector_size(16), aligned(4)));
+
+/// out[c·out_row + r] = from[r·from_row + c] for four rows and four columns.
+INLINE void transpose_4x4(const float *from, int64_t from_row, float *out, int64_t out_row) {
+    v4 a = *(const v4_unaligned *)from, b = *(const v4_unaligned *)(from + from_row);
+    v4 c = *(const v4_unaligned *)(from + 2 * from_row), d = *(const v4_unaligned *)(from + 3 * from_row);
+    v4 ab0 = __builtin_shufflevector(a, b, 0, 4, 1, 5), ab1 = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+    v4 cd0 = __builtin_shufflevector(c, d, 0, 4, 1, 5), cd1 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    *(v4_unaligned *)out = __builtin_shufflevector(ab0, cd0, 0, 1, 4, 5);
+    *(v4_unaligned *)(out + out_row) = __builtin_shufflevector(ab0, cd0, 2, 3, 6, 7);
+    *(v4_unaligned *)(out + 2 * out_row) = __builtin_shufflevector(ab1, cd1, 0, 1, 4, 5);
+    *(v4_unaligned *)(out + 3 * out_row) = __builtin_shufflevector(ab1, cd1, 2, 3, 6, 7);
+}
+
+/// out[k·out_row + r] = from[r·from_row + k] for `rows` rows that are contiguous in k.
+INLINE void transpose(const float *from, int64_t from_row, int64_t rows, int64_t K, float *out, int64_t out_row) {
+    int64_t whole = K / 4 * 4;
+    for (int64_t k = 0; k < whole; k += 4) {
+        int64_t r = 0;
+        for (; r + 4 <= rows; r += 4) transpose_4x4(from + r * from_row + k, from_row, out + k * out_row + r, out_row);
+        for (; r < rows; r++)
+            for (int64_t i = k; i < k + 4; i++) out[i * out_row + r] = from[r * from_row + i];
+    }
+    for (int64_t k = whole; k < K; k++)
+        for (int64_t r = 0; r < rows; r++) out[k * out_row + r] = from[r * from_row + k];
+}
+
 /// Panels of MR rows: out[panel][k][MR], zero-filled.
 static void pack_a(const float *a, int64_t a_row, int64_t a_col, int64_t M, int64_t K, float *out) {
     for (int64_t i0 = 0; i0 < M; i0 += MR, out += MR * K) {
         int64_t rows = M - i0 < MR ? M - i0 : MR;
         const float *from = a + i0 * a_row;
         if (rows < MR) memset(out, 0, (size_t)(MR * K) * sizeof(float));
-        if (a_row == 1) {
-            for (int64_t k = 0; k < K; k++)
-                for (int64_t i = 0; i < rows; i++) out[k * MR + i] = from[i + k * a_col];
-        } else if (rows == MR) {
-            for (int64_t k = 0; k < K; k++)
-#pragma clang loop unroll(full)
-                for (int i = 0; i < MR; i++) out[k * MR + i] = from[i * a_row + k * a_col];
+        if (a_row == 1 && rows == MR) {
+            for (int64_t k = 0; k < K; k++) memcpy(out + k * MR, from + k * a_col, MR * sizeof(float));
+        } else if (a_col == 1) {
+            if (rows == MR) transpose(from, a_row, MR, K, out, MR);
+            else transpose(from, a_row, rows, K, out, MR);
         } else {
-            for (int64_t i = 0; i < rows; i++)
-                for (int64_t k = 0; k < K; k++) out[k * MR + i] = from[i * a_row + k * a_col];
+            for (int64_t k = 0; k < K; k++)
+                for (int64_t i = 0; i < rows; i++) out[k * MR + i] = from[i * a_row + k * a_col];
         }
     }
 }
@@ -64,18 +90,15 @@ static void pack_a(const float *a, int64_t a_row, int64_t a_col, int64_t M, int6
 /// One panel of NR columns: out[k][NR], zero-filled.
 static void pack_b_panel(const float *b, int64_t b_row, int64_t b_col, int64_t K, int64_t columns, float *out) {
     if (columns < NR) memset(out, 0, (size_t)(NR * K) * sizeof(float));
-    if (b_col == 1) {
+    if (b_col == 1 && columns == NR) {
+        for (int64_t k = 0; k < K; k++) memcpy(out + k * NR, b + k * b_row, NR * sizeof(float));
+    } else if (b_col == 1) {
         for (int64_t k = 0; k < K; k++) memcpy(out + k * NR, b + k * b_row, (size_t)columns * sizeof(float));
+    } else if (b_row == 1) {
+        transpose(b, b_col, columns, K, out, NR);
     } else {
-        // Blocks of W rows of k, so that the written lines stay in the first-level cache.
-        for (int64_t k0 = 0; k0 < K; k0 += W) {
-            int64_t kn = K - k0 < W ? K - k0 : W;
-            for (int64_t j = 0; j < columns; j++) {
-                const float *from = b + j * b_col + k0 * b_row;
-                float *to = out + k0 * NR + j;
-                for (int64_t k = 0; k < kn; k++) to[k * NR] = from[k * b_row];
-            }
-        }
+        for (int64_t k = 0; k < K; k++)
+            for (int64_t j = 0; j < columns; j++) out[k * NR + j] = b[k * b_row + j * b_col];
     }
 }
 

@@ -18,16 +18,30 @@ public struct StoredModel {
         description = try ModelDescription(artifact)
     }
 
+    /// Which of a model and a run of the same name is meant.
+    public enum Preference: Sendable {
+        /// To begin from: import's name comes first.
+        case model
+        /// To use: what was adapted comes first.
+        case run
+    }
+
     /// A model by its name or digest, or the model that a run of that name made.
     ///
     /// - Throws: `StoreError` with code `notFound` and the names that are near.
-    public static func find(_ text: String, in store: Store) throws -> StoredModel {
-        let found = try store.resolve(text, kinds: [ModelDescription.artifactKind, RunRecord.artifactKind])
-        if found.artifact.kind == RunRecord.artifactKind {
-            let digest = try RunRecord(found.artifact).model
-            return try StoredModel(store, digest: digest, artifact: store.artifact(digest))
+    public static func find(_ text: String, in store: Store, preferring preference: Preference = .run) throws -> StoredModel {
+        let kinds = [ModelDescription.artifactKind, RunRecord.artifactKind]
+        let preferred = preference == .model ? kinds[0] : kinds[1]
+        let digest: Digest, artifact: Artifact
+        if ReferenceName.isValid(name: text), let reference = try store.reference(kind: preferred, name: text) {
+            (digest, artifact) = (reference.digest, try store.artifact(reference.digest))
+        } else {
+            let found = try store.resolve(text, kinds: kinds)
+            (digest, artifact) = (found.digest, found.artifact)
         }
-        return try StoredModel(store, digest: found.digest, artifact: found.artifact)
+        guard artifact.kind == RunRecord.artifactKind else { return try StoredModel(store, digest: digest, artifact: artifact) }
+        let model = try RunRecord(artifact).model
+        return try StoredModel(store, digest: model, artifact: store.artifact(model))
     }
 
     public func tokenizer() throws -> any Tokenizer { try StoredTokenizer.read(artifact, store) }

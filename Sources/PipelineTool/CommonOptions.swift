@@ -5,8 +5,11 @@ import Tensors
 
 /// The options that every command takes.
 struct CommonOptions: ParsableArguments {
-    @Option(name: .customLong("store"), help: ArgumentHelp(
-        "The store's folder.", discussion: "Default: PIPELINE_STORE, else pipeline in the XDG data folder.", valueName: "folder"))
+    @Option(
+        name: .customLong("store"),
+        help: ArgumentHelp(
+            "The store's folder.", discussion: "Default: PIPELINE_STORE, else pipeline in the XDG data folder.",
+            valueName: "folder"))
     var storePath: String?
 
     @Flag(help: "Print one JSON object on standard output and nothing else there.")
@@ -19,7 +22,9 @@ struct CommonOptions: ParsableArguments {
     var threads: Int?
 
     func validate() throws {
-        if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes a number from 1 to 1024, not \(threads).") }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads takes a number from 1 to 1024, not \(threads).")
+        }
         if storePath == "" { throw ValidationError("--store takes a folder, not an empty text.") }
     }
 
@@ -36,8 +41,11 @@ struct CommonOptions: ParsableArguments {
             return URL(fileURLWithPath: data, isDirectory: true).appendingPathComponent("pipeline", isDirectory: true)
         }
         guard let home = value("HOME") else {
-            throw PipelineError(.usage, "there is no home folder to keep a store in", advice: "Give --store FOLDER, or set PIPELINE_STORE.")
+            throw PipelineError(
+                .usage, "there is no home folder to keep a store in",
+                advice: "Give --store FOLDER, or set PIPELINE_STORE.")
         }
-        return URL(fileURLWithPath: home, isDirectory: true).appendingPathComponent(".local/share/pipeline", isDirectory: true)
+        return URL(fileURLWithPath: home, isDirectory: true).appendingPathComponent(
+            ".local/share/pipeline", isDirectory: true)
     }
 }

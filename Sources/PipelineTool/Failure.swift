@@ -15,18 +15,24 @@ struct Failure {
         case let error as PipelineError: self = Self.pipeline(error)
         case let error as FormatError: self = Self.format(error)
         case let error as TokenizerError:
-            self.init(.badInput, error.description, ifNoAdvice: error.advice, "Correct the file and run the command again.")
+            self.init(
+                .badInput, error.description, ifNoAdvice: error.advice, "Correct the file and run the command again.")
         case let error as OptimizerError: self = Self.optimizer(error)
         case let error as StoreError: self = Self.store(error)
         case let error as Interrupted: self = Self.interrupted(error)
         case let error as DamageFound: self.init(status: .damaged, message: error.description)
         case let error as StandardOutput.Failure:
             // Whoever read our output has seen enough, as `head` has.
-            self = error.code == EPIPE
+            self =
+                error.code == EPIPE
                 ? Self(status: .done, message: nil)
-                : Self(status: .failed, message: "\(error). Check that there is space and permission, and run the command again.")
+                : Self(
+                    status: .failed,
+                    message: "\(error). Check that there is space and permission, and run the command again.")
         default:
-            self.init(status: .failed, message: "\(Self.text(of: error)). Run the command again; if it fails again, please report it.")
+            self.init(
+                status: .failed,
+                message: "\(Self.text(of: error)). Run the command again; if it fails again, please report it.")
         }
     }
 
@@ -46,28 +52,32 @@ struct Failure {
     }
 
     private static func pipeline(_ error: PipelineError) -> Failure {
-        let status: ExitStatus = switch error.code {
-        case .usage: .wrongUsage
-        case .unfitInput, .recipe: .badInput
-        case .otherNumericPath: .unavailable
-        }
-        let fallback = switch error.code {
-        case .usage: "See 'pipeline --help'."
-        case .recipe: "See 'pipeline recipes' for the keys and their values."
-        default: "Correct the input and run the command again."
-        }
+        let status: ExitStatus =
+            switch error.code {
+            case .usage: .wrongUsage
+            case .unfitInput, .recipe: .badInput
+            case .otherNumericPath: .unavailable
+            }
+        let fallback =
+            switch error.code {
+            case .usage: "See 'pipeline --help'."
+            case .recipe: "See 'pipeline recipes' for the keys and their values."
+            default: "Correct the input and run the command again."
+            }
         return Failure(status, error.description, ifNoAdvice: error.advice, fallback)
     }
 
     private static func format(_ error: FormatError) -> Failure {
         let status: ExitStatus = error.reason == .fileUnwritable ? .failed : .badInput
-        return Failure(status, error.description, ifNoAdvice: error.advice, "Correct the file and run the command again.")
+        return Failure(
+            status, error.description, ifNoAdvice: error.advice, "Correct the file and run the command again.")
     }
 
     private static func optimizer(_ error: OptimizerError) -> Failure {
         switch error {
         case .unknownOptimizer, .unknownKey, .invalidValue, .nothingToTrain:
-            Failure(.badInput, error.description, ifNoAdvice: nil, "See 'pipeline recipes' for the keys and their values.")
+            Failure(
+                .badInput, error.description, ifNoAdvice: nil, "See 'pipeline recipes' for the keys and their values.")
         case .lossNotFinite, .gradientNotFinite: Failure(status: .failed, message: error.description)
         case .stateMissing, .stateUnexpected, .stateMisshapen, .stateOfWrongKind:
             Failure(.badInput, error.description, ifNoAdvice: nil, "--restart begins the run anew.")
@@ -75,7 +85,8 @@ struct Failure {
     }
 
     private static func store(_ error: StoreError) -> Failure {
-        let status: ExitStatus, fallback: String
+        let status: ExitStatus
+        let fallback: String
         switch error.code {
         case _ where error.isDamage:
             (status, fallback) = (.damaged, "See what is hit with 'pipeline store verify'.")
@@ -91,7 +102,10 @@ struct Failure {
 
     private static func interrupted(_ error: Interrupted) -> Failure {
         let command = ShellText.command(ProcessInfo.processInfo.arguments.dropFirst())
-        let message = error.step.map { "interrupted after step \($0); a checkpoint is saved. Go on with the same command: \(command)" }
+        let message =
+            error.step.map {
+                "interrupted after step \($0); a checkpoint is saved. Go on with the same command: \(command)"
+            }
             ?? "interrupted; nothing of this command was stored. Run it again: \(command)"
         return Failure(status: Interruption.signal == SIGTERM ? .terminated : .interrupted, message: message)
     }

@@ -21,13 +21,19 @@ struct InputPairs {
     func next() throws -> (text: UnsafeBufferPointer<UInt8>, pair: UnsafeBufferPointer<UInt8>?)? {
         guard let line = try reader.next() else { return nil }
         guard let base = line.baseAddress, let hit = memchr(base, 0x09, line.count) else {
-            if isPair == true { throw fault("the model takes pairs, and the line is one text", "Put a tab between the two texts.") }
+            if isPair == true {
+                throw fault("the model takes pairs, and the line is one text", "Put a tab between the two texts.")
+            }
             return (line, nil)
         }
-        if isPair == false { throw fault("the model takes single texts, and the line has a tab", "Leave out the second text.") }
+        if isPair == false {
+            throw fault("the model takes single texts, and the line has a tab", "Leave out the second text.")
+        }
         let length = UnsafeRawPointer(hit) - UnsafeRawPointer(base)
         let pair = UnsafeBufferPointer(rebasing: line[(length + 1)...])
-        guard !pair.contains(0x09) else { throw fault("the line has more than one tab", "Put one tab between the two texts of a pair.") }
+        guard !pair.contains(0x09) else {
+            throw fault("the line has more than one tab", "Put one tab between the two texts of a pair.")
+        }
         return (UnsafeBufferPointer(rebasing: line[..<length]), pair)
     }
 

@@ -18,10 +18,14 @@ enum Interruption {
         for number in [SIGINT, SIGTERM] {
             var old = sigaction()
             sigaction(number, nil, &old)
-            if unsafeBitCast(old.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) { continue }
+            if unsafeBitCast(old.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) {
+                continue
+            }
             var new = sigaction()
             new.__sigaction_handler.sa_handler = { number in
-                if number == SIGINT, Interruption.received.load(ordering: .relaxed) != 0 { _exit(ExitStatus.interrupted.rawValue) }
+                if number == SIGINT, Interruption.received.load(ordering: .relaxed) != 0 {
+                    _exit(ExitStatus.interrupted.rawValue)
+                }
                 Interruption.received.store(number, ordering: .relaxed)
             }
             new.sa_flags = Int32(SA_RESTART)

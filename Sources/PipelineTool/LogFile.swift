@@ -39,7 +39,10 @@ final class LogFile: Sendable {
                 while done < bytes.count {
                     let count = write(descriptor, bytes.baseAddress! + done, bytes.count - done)
                     if count < 0, errno == EINTR { continue }
-                    if count < 0 { return state.error = errno }
+                    if count < 0 {
+                        state.error = errno
+                        return
+                    }
                     done += count
                 }
             }
@@ -52,7 +55,8 @@ final class LogFile: Sendable {
     }
 
     private static func failure(_ path: String, _ code: Int32) -> FormatError {
-        FormatError(.fileUnwritable, file: path, "the log cannot be written", found: String(cString: strerror(code)),
-                    advice: "Check that there is space and permission; the run's own log is in the store.")
+        FormatError(
+            .fileUnwritable, file: path, "the log cannot be written", found: String(cString: strerror(code)),
+            advice: "Check that there is space and permission; the run's own log is in the store.")
     }
 }

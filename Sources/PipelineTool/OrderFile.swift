@@ -7,12 +7,14 @@ enum OrderFile {
     /// - Throws: `FormatError` for a file of another form; which numbers are rows is judged by the stage.
     static func read(_ path: String) throws -> [[[Int]]] {
         func fault(_ problem: String) -> FormatError {
-            FormatError(.jsonSyntax, file: path, problem, expected: "epochs of batches of row numbers, as in [[[0, 1], [2]]]")
+            FormatError(
+                .jsonSyntax, file: path, problem, expected: "epochs of batches of row numbers, as in [[[0, 1], [2]]]")
         }
         let data: Data
         do { data = try Data(contentsOf: URL(fileURLWithPath: path)) } catch {
-            throw FormatError(.fileUnreadable, file: path, "the file cannot be read", found: error.localizedDescription,
-                              advice: "Check the path and its spelling.")
+            throw FormatError(
+                .fileUnreadable, file: path, "the file cannot be read", found: error.localizedDescription,
+                advice: "Check the path and its spelling.")
         }
         let json: JSONValue
         do { json = try JSONValue(parsing: [UInt8](data)) } catch { throw fault("the file is not JSON") }

@@ -11,8 +11,9 @@ enum OutputFile {
             let isSpecial = stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
             try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: isSpecial ? [] : .atomic)
         } catch {
-            throw FormatError(.fileUnwritable, file: path, "the file cannot be written", found: error.localizedDescription,
-                              advice: "Check the folder, that there is space, and permission.")
+            throw FormatError(
+                .fileUnwritable, file: path, "the file cannot be written", found: error.localizedDescription,
+                advice: "Check the folder, that there is space, and permission.")
         }
     }
 }

@@ -18,7 +18,7 @@ public protocol Tokenizer: Sendable {
     /// Encodes UTF-8 bytes with the template, replacing what `encoding` held and keeping its memory.
     ///
     /// `maxLength` counts the template's ids too; `nil` does not truncate. Truncation is the reference's longest-first.
-    /// Throws `invalid-utf8`, `input-too-long` (2 GiB) and `maximum-length-too-small` (no room for the template).
+    /// Throws `invalid-utf8`, `input-too-long` (over 512 MiB) and `maximum-length-too-small` (no room for the template).
     func encode(
         utf8 text: UnsafeBufferPointer<UInt8>, pair: UnsafeBufferPointer<UInt8>?, maxLength: Int?,
         into encoding: inout Encoding

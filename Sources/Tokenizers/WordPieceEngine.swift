@@ -135,11 +135,13 @@ struct WordPieceEngine: TextEngine {
         _ word: UnsafePointer<UInt8>, _ count: Int, origin: Int32, to tokens: inout RawBuffer<PlacedToken>
     ) {
         let from = tokens.count
-        let isTooLong = count > maximumWordLength && {
-            var characters = 0
-            for index in 0..<count where !UTF8Text.isContinuation(word[index]) { characters += 1 }
-            return characters > maximumWordLength
-        }()
+        let isTooLong =
+            count > maximumWordLength
+            && {
+                var characters = 0
+                for index in 0..<count where !UTF8Text.isContinuation(word[index]) { characters += 1 }
+                return characters > maximumWordLength
+            }()
         var position = isTooLong ? -1 : 0
         while position >= 0 && position < count {
             let rest = UnsafeBufferPointer(start: word + position, count: count - position)

@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct HelpTests {
     private static let commands = [
-        ["import"], ["prepare"], ["adapt"], ["eval"], ["predict"], ["export"], ["tokenize"], ["recipes"], ["store"], ["store", "list"],
+        ["import"], ["prepare"], ["adapt"], ["eval"], ["predict"], ["export"], ["tokenize"], ["recipes"], ["store"],
+        ["store", "list"],
         ["store", "show"], ["store", "verify"], ["store", "usage"],
     ]
 
@@ -13,7 +14,9 @@ import Testing
         let help = try Tool.run(command + ["--help"], in: scratch)
         #expect(help.status == 0)
         #expect(help.errors.isEmpty)
-        let isAnExample = { (line: Substring) in line.hasPrefix("  ") && line.contains("pipeline " + command.joined(separator: " ")) }
+        let isAnExample = { (line: Substring) in
+            line.hasPrefix("  ") && line.contains("pipeline " + command.joined(separator: " "))
+        }
         #expect(help.output.split(separator: "\n").contains(where: isAnExample))
     }
 

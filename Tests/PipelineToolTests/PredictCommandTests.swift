@@ -25,11 +25,13 @@ import Testing
     @Test func linesOfStandardInputAreAnsweredAsATable() throws {
         let scratch = try Self.critic()
         let lines = Array(repeating: "the film was good", count: 1500).joined(separator: "\n")
-        let rows = try scratch.run("predict", "critic", "--input", "-", input: lines).output.split(separator: "\n").map { $0.split(separator: "\t") }
+        let rows = try scratch.run("predict", "critic", "--input", "-", input: lines).output.split(separator: "\n").map
+        { $0.split(separator: "\t") }
         #expect(rows[0] == ["index", "prediction", "negative", "positive"])
         #expect(rows.count == 1501)
         #expect(rows[1501 - 1][0] == "1499")
-        #expect(rows.dropFirst().allSatisfy { $0[2...] == rows[1][2...] }, "a text's answer does not depend on its place")
+        #expect(
+            rows.dropFirst().allSatisfy { $0[2...] == rows[1][2...] }, "a text's answer does not depend on its place")
     }
 
     @Test(arguments: [("the film\twas good\n", "line 1"), ("good\nthe \u{0}film\n", "line 2")])

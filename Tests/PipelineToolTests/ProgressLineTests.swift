@@ -1,12 +1,17 @@
 import Testing
+
 @testable import PipelineTool
 
 @Suite struct ProgressLineTests {
-    private let line = ProgressLine(title: "adapt", fraction: 0.5, fields: ["step 5/10", "loss 0.4", "1:00 left", "100 examples/s", "2,000 tokens/s"])
+    private let line = ProgressLine(
+        title: "adapt", fraction: 0.5,
+        fields: ["step 5/10", "loss 0.4", "1:00 left", "100 examples/s", "2,000 tokens/s"])
 
     @Test func aWideTerminalShowsEverythingAndANarrowOneTheMostImportant() {
-        #expect(line.drawn(columns: 120, hasColor: false)
-            == "adapt  " + String(repeating: "━", count: 15) + String(repeating: "─", count: 15) + "  50 %  step 5/10  loss 0.4  1:00 left  100 examples/s  2,000 tokens/s")
+        #expect(
+            line.drawn(columns: 120, hasColor: false)
+                == "adapt  " + String(repeating: "━", count: 15) + String(repeating: "─", count: 15)
+                + "  50 %  step 5/10  loss 0.4  1:00 left  100 examples/s  2,000 tokens/s")
         let narrow = line.drawn(columns: 50, hasColor: false)
         #expect(narrow.contains("loss 0.4") && !narrow.contains("tokens/s"))
     }

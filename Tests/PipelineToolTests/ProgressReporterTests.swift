@@ -1,6 +1,7 @@
 import Pipeline
 import Synchronization
 import Testing
+
 @testable import PipelineTool
 
 @Suite struct ProgressReporterTests {
@@ -11,7 +12,8 @@ import Testing
 
         func reporter(interactive: Bool, isQuiet: Bool = false) -> ProgressReporter {
             ProgressReporter(
-                title: "work", terminal: Terminal(isInteractive: interactive, hasColor: false, columns: 80), isQuiet: isQuiet,
+                title: "work", terminal: Terminal(isInteractive: interactive, hasColor: false, columns: 80),
+                isQuiet: isQuiet,
                 write: { [self] text in written.withLock { $0.append(text) } }, now: { [self] in time.withLock { $0 } })
         }
 
@@ -20,7 +22,8 @@ import Testing
     }
 
     @Test func onATerminalTheLineIsDrawnAtMostTenTimesASecondAndErasedAtTheEnd() {
-        let bench = Bench(), reporter = bench.reporter(interactive: true)
+        let bench = Bench()
+        let reporter = bench.reporter(interactive: true)
         for step in 1...1000 {
             reporter.observe(.progress(done: step, total: 1000, unit: "examples"))
             bench.advance(0.001)
@@ -35,14 +38,16 @@ import Testing
     }
 
     @Test func elsewhereALineIsWrittenForEachTenthAndAtLeastEveryTenSeconds() {
-        let bench = Bench(), reporter = bench.reporter(interactive: false)
+        let bench = Bench()
+        let reporter = bench.reporter(interactive: false)
         for step in 1...1000 {
             reporter.observe(.progress(done: step, total: 1000, unit: "examples"))
             bench.advance(0.02)
         }
         #expect(bench.texts.count == 10)
         #expect(bench.texts.allSatisfy { $0.hasSuffix("\n") && !$0.contains("\r") })
-        let slow = Bench(), other = slow.reporter(interactive: false)
+        let slow = Bench()
+        let other = slow.reporter(interactive: false)
         for step in 1...50 {
             other.observe(.progress(done: step, total: 100_000, unit: "examples"))
             slow.advance(1)
@@ -51,17 +56,20 @@ import Testing
     }
 
     @Test func whatIsDoneAtOnceIsNotReported() {
-        let bench = Bench(), reporter = bench.reporter(interactive: false)
+        let bench = Bench()
+        let reporter = bench.reporter(interactive: false)
         for step in 1...100 { reporter.observe(.progress(done: step, total: 100, unit: "examples")) }
         #expect(bench.texts.isEmpty)
     }
 
     @Test func aNoteTakesThePlaceOfTheLineAndQuietMeansNothingAtAll() {
-        let bench = Bench(), reporter = bench.reporter(interactive: true)
+        let bench = Bench()
+        let reporter = bench.reporter(interactive: true)
         reporter.observe(.progress(done: 1, total: 10, unit: "examples"))
         reporter.observe(.note("something"))
         #expect(bench.texts.suffix(2) == ["\r\u{1b}[K", "note: something\n"])
-        let silent = Bench(), quiet = silent.reporter(interactive: true, isQuiet: true)
+        let silent = Bench()
+        let quiet = silent.reporter(interactive: true, isQuiet: true)
         quiet.observe(.progress(done: 1, total: 10, unit: "examples"))
         quiet.observe(.note("something"))
         quiet.finish()

@@ -7,21 +7,31 @@ import Testing
 @Suite struct RecipeSchemaTests {
     @Test func theSchemaKnowsExactlyTheKeysThatRecipesTake() throws {
         let schema = try JSONValue(parsing: [UInt8](Data(contentsOf: Repository.file("Schemas/recipe.schema.json"))))
-        let keys = Recipe.keys.map(\.name) + Catalogue.rows.flatMap { $0.keys.map(\.name) } + RecipeKey.polynomial.map(\.name)
+        let keys =
+            Recipe.keys.map(\.name) + Catalogue.rows.flatMap { $0.keys.map(\.name) } + RecipeKey.polynomial.map(\.name)
         #expect(Set(try #require(schema["properties"]?.objectValue).keys) == Set(keys))
-        let listed = try Set(#require(schema["properties"]?["optimizer"]?["enum"]?.arrayValue).compactMap(\.stringValue))
+        let listed = try Set(
+            #require(schema["properties"]?["optimizer"]?["enum"]?.arrayValue).compactMap(\.stringValue))
         #expect(listed == Set(Catalogue.names))
-        let schedules = try Set(#require(schema["properties"]?["schedule"]?["enum"]?.arrayValue).compactMap(\.stringValue))
+        let schedules = try Set(
+            #require(schema["properties"]?["schedule"]?["enum"]?.arrayValue).compactMap(\.stringValue))
         #expect(schedules == Set(Schedule.names))
     }
 
     /// Recipes, and whether they make sense on their own.
     private static let samples: [(String, Bool)] = [
-        ("{}", true), ("{\"learning_rate\": 1e-4, \"epochs\": 2.5, \"betas\": [0.9, 0.98], \"freeze\": [\"embeddings\", \"0-1\"]}", true),
+        ("{}", true),
+        (
+            "{\"learning_rate\": 1e-4, \"epochs\": 2.5, \"betas\": [0.9, 0.98], \"freeze\": [\"embeddings\", \"0-1\"]}",
+            true
+        ),
         ("{\"optimizer\": \"sgd\", \"momentum\": 0.5, \"nesterov\": true, \"evaluate\": 10, \"patience\": 2}", true),
-        ("{\"epochs\": 1, \"steps\": 2}", false), ("{\"epochs\": 0}", false), ("{\"batch_size\": 0}", false), ("{\"batch_size\": 2.5}", false),
-        ("{\"betas\": [0.9]}", false), ("{\"betas\": [0.9, 1]}", false), ("{\"evaluate\": \"often\"}", false), ("{\"select\": \"first\"}", false),
-        ("{\"lerning_rate\": 1}", false), ("{\"class_weights\": \"balanced\"}", true), ("{\"class_weights\": [1, -1]}", false),
+        ("{\"epochs\": 1, \"steps\": 2}", false), ("{\"epochs\": 0}", false), ("{\"batch_size\": 0}", false),
+        ("{\"batch_size\": 2.5}", false),
+        ("{\"betas\": [0.9]}", false), ("{\"betas\": [0.9, 1]}", false), ("{\"evaluate\": \"often\"}", false),
+        ("{\"select\": \"first\"}", false),
+        ("{\"lerning_rate\": 1}", false), ("{\"class_weights\": \"balanced\"}", true),
+        ("{\"class_weights\": [1, -1]}", false),
         ("{\"dropout\": 1}", false), ("{\"precision\": \"fp7\"}", false),
     ]
 

@@ -22,7 +22,12 @@ struct SchemaChecker {
     private func check(_ value: JSONValue, _ schema: JSONValue, _ path: String) throws {
         for (keyword, rule) in try #require(schema.objectValue) where !Self.annotations.contains(keyword) {
             let fits = try fits(value, keyword, rule, schema, path)
-            if !fits { throw Violation(description: "\(path): \(try value.canonicalText().prefix(200)) against \(keyword) \(try rule.canonicalText())") }
+            if !fits {
+                throw Violation(
+                    description:
+                        "\(path): \(try value.canonicalText().prefix(200)) against \(keyword) \(try rule.canonicalText())"
+                )
+            }
         }
     }
 
@@ -31,7 +36,9 @@ struct SchemaChecker {
         return true
     }
 
-    private func fits(_ value: JSONValue, _ keyword: String, _ rule: JSONValue, _ schema: JSONValue, _ path: String) throws -> Bool {
+    private func fits(_ value: JSONValue, _ keyword: String, _ rule: JSONValue, _ schema: JSONValue, _ path: String)
+        throws -> Bool
+    {
         switch keyword {
         case "$ref":
             let name = try #require(rule.stringValue).replacingOccurrences(of: "#/$defs/", with: "")
@@ -80,8 +87,10 @@ struct SchemaChecker {
 
     private static func isOf(_ type: String, _ value: JSONValue) -> Bool {
         switch (type, value) {
-        case ("null", .null), ("boolean", .bool), ("string", .string), ("array", .array), ("object", .object), ("integer", .integer),
-            ("number", .integer), ("number", .number): true
+        case ("null", .null), ("boolean", .bool), ("string", .string), ("array", .array), ("object", .object),
+            ("integer", .integer),
+            ("number", .integer), ("number", .number):
+            true
         // A whole number is an integer however it is written.
         case ("integer", .number(let number)): number == number.rounded()
         default: false

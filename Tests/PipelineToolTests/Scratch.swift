@@ -8,7 +8,8 @@ final class Scratch {
     var store: URL { url.appendingPathComponent("store", isDirectory: true) }
 
     init() throws {
-        url = FileManager.default.temporaryDirectory.appendingPathComponent("pipeline-\(UUID().uuidString)", isDirectory: true)
+        url = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "pipeline-\(UUID().uuidString)", isDirectory: true)
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
     }
 
@@ -34,14 +35,18 @@ final class Scratch {
     @discardableResult
     func run(_ words: String..., input: String = "", environment: [String: String] = [:]) throws -> Tool.Outcome {
         let outcome = try Tool.run(words, input: input, environment: environment, in: self)
-        try #require(outcome.status == 0, "pipeline \(words.joined(separator: " ")) ended with \(outcome.status): \(outcome.errors)")
+        try #require(
+            outcome.status == 0,
+            "pipeline \(words.joined(separator: " ")) ended with \(outcome.status): \(outcome.errors)")
         return outcome
     }
 
     /// Runs a command that must succeed, for its JSON.
     func json(_ words: String..., input: String = "") throws -> JSONValue {
         let outcome = try Tool.run(words + ["--json"], input: input, in: self)
-        try #require(outcome.status == 0, "pipeline \(words.joined(separator: " ")) ended with \(outcome.status): \(outcome.errors)")
+        try #require(
+            outcome.status == 0,
+            "pipeline \(words.joined(separator: " ")) ended with \(outcome.status): \(outcome.errors)")
         return try outcome.json()
     }
 
@@ -62,7 +67,9 @@ private enum Prepared {
     static let shared = Result {
         let scratch = try Scratch()
         try scratch.run("import", Repository.file("Fixtures/models/tiny-bert").path, "--name", "tiny")
-        try scratch.run("prepare", "--task", "classification", "--data", Films.write(to: scratch), "--model", "tiny", "--name", "films")
+        try scratch.run(
+            "prepare", "--task", "classification", "--data", Films.write(to: scratch), "--model", "tiny", "--name",
+            "films")
         return scratch
     }
 }
@@ -73,7 +80,9 @@ extension Scratch: @unchecked Sendable {}
 enum Repository {
     static let root: URL = {
         var url = URL(fileURLWithPath: #filePath)
-        repeat { url.deleteLastPathComponent() } while !FileManager.default.fileExists(atPath: url.appendingPathComponent("Package.swift").path)
+        repeat {
+            url.deleteLastPathComponent()
+        } while !FileManager.default.fileExists(atPath: url.appendingPathComponent("Package.swift").path)
         return url
     }()
 

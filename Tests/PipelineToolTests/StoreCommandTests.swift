@@ -19,7 +19,8 @@ import Testing
 
     @Test func whatIsShownLeadsFromARunToItsInputs() throws {
         let scratch = try Scratch.prepared()
-        let run = try scratch.json("adapt", "--model", "tiny", "--data", "films", "--name", "critic", "--set", "steps=2")
+        let run = try scratch.json(
+            "adapt", "--model", "tiny", "--data", "films", "--name", "critic", "--set", "steps=2")
         let shown = try scratch.json("store", "show", "critic")
         #expect(shown["digest"] == run["run"])
         #expect(shown["kind"] == "run")
@@ -49,7 +50,9 @@ import Testing
         }
         #expect(try names([], [:]).status == 0)
         #expect(try names([], empty).errors.contains(scratch.path("data/pipeline")))
-        #expect(try names([], empty.merging(["XDG_DATA_HOME": "relative"]) { $1 }).errors.contains(scratch.path("home/.local/share/pipeline")))
+        #expect(
+            try names([], empty.merging(["XDG_DATA_HOME": "relative"]) { $1 }).errors.contains(
+                scratch.path("home/.local/share/pipeline")))
         #expect(try names(["--store", scratch.store.path], empty).status == 0)
         try FileManager.default.createDirectory(atPath: scratch.path("data"), withIntermediateDirectories: true)
         try FileManager.default.copyItem(atPath: scratch.store.path, toPath: scratch.path("data/pipeline"))

@@ -1,4 +1,5 @@
 import Testing
+
 @testable import PipelineTool
 
 @Suite struct TextTableTests {

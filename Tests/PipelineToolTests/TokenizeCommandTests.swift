@@ -5,12 +5,17 @@ import Testing
 @Suite struct TokenizeCommandTests {
     @Test func everyLineGivesOneArrayAndATabMakesAPair() throws {
         let scratch = try Scratch.prepared()
-        let vocabulary = try String(contentsOf: Repository.file("Fixtures/models/tiny-bert/vocab.txt"), encoding: .utf8).split(separator: "\n").map(String.init)
+        let vocabulary = try String(contentsOf: Repository.file("Fixtures/models/tiny-bert/vocab.txt"), encoding: .utf8)
+            .split(separator: "\n").map(String.init)
         func ids(_ tokens: String) throws -> String {
-            "[" + (try tokens.split(separator: " ").map { String(try #require(vocabulary.firstIndex(of: String($0)))) }.joined(separator: ",")) + "]\n"
+            "["
+                + (try tokens.split(separator: " ").map { String(try #require(vocabulary.firstIndex(of: String($0)))) }
+                    .joined(separator: ",")) + "]\n"
         }
         let text = "The film was GOOD\nthe film\tthe movie\n\nfilming"
-        let expected = try ids("[CLS] the film was good [SEP]") + ids("[CLS] the film [SEP] the movie [SEP]") + ids("[CLS] [SEP]") + ids("[CLS] film ##ing [SEP]")
+        let expected =
+            try ids("[CLS] the film was good [SEP]") + ids("[CLS] the film [SEP] the movie [SEP]") + ids("[CLS] [SEP]")
+            + ids("[CLS] film ##ing [SEP]")
         #expect(try scratch.run("tokenize", "tiny", input: text).output == expected)
         let file = try scratch.write(text, "text.txt")
         #expect(try scratch.run("tokenize", "tiny", "--input", file).output == expected)
@@ -25,7 +30,9 @@ import Testing
         let text = (0..<count).map { $0 % 3 == 0 ? "the film" : "good \($0 % 10)" }.joined(separator: "\n")
         let lines = try scratch.run("tokenize", "tiny", input: text).output.split(separator: "\n")
         #expect(lines.count == count)
-        for index in stride(from: 0, to: count, by: 3) where lines[index] != lines[0] { Issue.record("line \(index) is \(lines[index])") }
+        for index in stride(from: 0, to: count, by: 3) where lines[index] != lines[0] {
+            Issue.record("line \(index) is \(lines[index])")
+        }
     }
 
     @Test func textThatIsNotUTF8IsRefusedWithItsLine() throws {

@@ -11,7 +11,11 @@ import Testing
         text.withUTF8 { bytes in
             func part(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
             var found: [String] = []
-            matcher.split(bytes) { found.append(part($0)) } match: { found.append("\($0.id):\(part($0.range))") }
+            matcher.split(bytes) {
+                found.append(part($0))
+            } match: {
+                found.append("\($0.id):\(part($0.range))")
+            }
             parts = found
         }
         return parts

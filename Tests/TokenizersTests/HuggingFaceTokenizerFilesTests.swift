@@ -25,7 +25,9 @@ import Testing
         for name in SequenceTokenizerTests.names {
             let tokenizer = try Fixtures.tokenizer(name)
             // A class that does not have it by default cannot be told by the older files.
-            guard tokenizer.specification.unknownToken == nil || tokenizer.specification.kind == .wordPiece else { continue }
+            guard tokenizer.specification.unknownToken == nil || tokenizer.specification.kind == .wordPiece else {
+                continue
+            }
             var files = HuggingFaceTokenizerFiles.files(for: tokenizer)
             files["tokenizer.json"] = nil
             let (read, _) = try TokenizerLoader.load(files: files, modelType: nil, cased: nil)

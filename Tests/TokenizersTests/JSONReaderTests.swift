@@ -8,7 +8,8 @@ import Testing
 
     @Test("Values come with the line they start on, names stay apart by bytes")
     func values() throws {
-        let node = try Self.read("{\"a\": [1, -2.5e3, true],\n \"e\\u0301\": \"\\ud83d\\ude00\\n\\/\",\n\"é\": null, \"b\": {}}")
+        let node = try Self.read(
+            "{\"a\": [1, -2.5e3, true],\n \"e\\u0301\": \"\\ud83d\\ude00\\n\\/\",\n\"é\": null, \"b\": {}}")
         #expect(node["a"]?.elements?[0].integer == 1)
         #expect(node["a"]?.elements?[1].double == -2500)
         #expect(node["a"]?.elements?[2].bool == true)
@@ -23,7 +24,8 @@ import Testing
         "What is not JSON is refused with its line",
         arguments: [
             "", "{", "[1,]", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "\"", "\"\\x\"", "\"\\ud800\"", "\"\\ud800\\u0041\"",
-            "\"\\udc00\"", "\"\\u12g4\"", "\"\\u12\"", "01", "-", "1.", "1e", "nul", "1 2", "[1] ]", "{\"a\":1,\"a\":2}",
+            "\"\\udc00\"", "\"\\u12g4\"", "\"\\u12\"", "01", "-", "1.", "1e", "nul", "1 2", "[1] ]",
+            "{\"a\":1,\"a\":2}",
             "\"a\u{1}\"", "// no\n1", "+1", ".5",
         ])
     func refused(text: String) throws {

@@ -18,7 +18,9 @@ import Testing
         let rebuilt = try read.makeTokenizer()
         #expect(rebuilt.archive == archive)
         for text in Self.texts {
-            #expect(try rebuilt.encode(text, pair: text, maxLength: 20) == tokenizer.encode(text, pair: text, maxLength: 20))
+            #expect(
+                try rebuilt.encode(text, pair: text, maxLength: 20) == tokenizer.encode(text, pair: text, maxLength: 20)
+            )
         }
     }
 

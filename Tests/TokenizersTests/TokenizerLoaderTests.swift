@@ -109,7 +109,10 @@ import Testing
         arguments: [
             ("model", "{\"type\": \"Unigram\", \"vocab\": []}"), ("model", "{\"type\": \"WordLevel\", \"vocab\": {}}"),
             ("model", "{\"vocab\": []}"), ("model", "null"), ("normalizer", "{\"type\": \"NFKC\"}"),
-            ("normalizer", "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}, {\"type\": \"Lowercase\"}]}"),
+            (
+                "normalizer",
+                "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}, {\"type\": \"Lowercase\"}]}"
+            ),
             ("pre_tokenizer", "null"), ("pre_tokenizer", "{\"type\": \"Whitespace\"}"), ("post_processor", "null"),
             ("post_processor", "{\"type\": \"Mystery\"}"),
             (
@@ -175,21 +178,30 @@ import Testing
             from place: SourceLocation = #_sourceLocation
         ) throws {
             let error = try Self.refusal(files, cased: true)
-            #expect(error.reason == reason && error.file == file && error.line == line, "\(error)", sourceLocation: place)
+            #expect(
+                error.reason == reason && error.file == file && error.line == line, "\(error)", sourceLocation: place)
         }
         try check(["vocab.txt": Self.vocabulary + "a\n"], .duplicateToken, "vocab.txt", line: 9)
         let json = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a"].map { "\"\($0)\"" }
         func document(_ vocabulary: String) -> [String: String] {
-            ["tokenizer.json": Self.document(["added_tokens": "[]", "model": "{\"vocab\": \(vocabulary),\n\"max_input_chars_per_word\": 9}"])]
+            [
+                "tokenizer.json": Self.document([
+                    "added_tokens": "[]", "model": "{\"vocab\": \(vocabulary),\n\"max_input_chars_per_word\": 9}",
+                ])
+            ]
         }
         func vocabulary(_ ids: [String]) -> String {
             "{\n" + zip(json, ids).map { "\($0): \($1)" }.joined(separator: ",\n") + "}"
         }
         let first = 2  // "added_tokens" stands on line 1
-        try check(document(vocabulary(["0", "1", "2", "3", "5"])), .nonContiguousIDs, "tokenizer.json", line: first + 5)
-        try check(document(vocabulary(["0", "1", "2", "1", "4"])), .nonContiguousIDs, "tokenizer.json", line: first + 4)
-        try check(document(vocabulary(["0", "1", "-1", "3", "4"])), .nonContiguousIDs, "tokenizer.json", line: first + 3)
-        try check(document(vocabulary(["0", "1", "2.5", "3", "4"])), .nonContiguousIDs, "tokenizer.json", line: first + 3)
+        try check(
+            document(vocabulary(["0", "1", "2", "3", "5"])), .nonContiguousIDs, "tokenizer.json", line: first + 5)
+        try check(
+            document(vocabulary(["0", "1", "2", "1", "4"])), .nonContiguousIDs, "tokenizer.json", line: first + 4)
+        try check(
+            document(vocabulary(["0", "1", "-1", "3", "4"])), .nonContiguousIDs, "tokenizer.json", line: first + 3)
+        try check(
+            document(vocabulary(["0", "1", "2.5", "3", "4"])), .nonContiguousIDs, "tokenizer.json", line: first + 3)
         let twice = "{\n\"a\": 0,\n\"a\": 1}"
         try check(document(twice), .duplicateToken, "tokenizer.json", line: first + 2)
         try check(Self.bpe(merges: "#version: 0.2\na b\na z\n"), .unknownMerge, "merges.txt", line: 3)

@@ -28,7 +28,8 @@ from glue import TASKS, official_metrics, task_folder
 from tool import Tool, options
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-RECIPE = {"optimizer": "adamw", "weight_decay": 0.01, "max_grad_norm": 1.0, "schedule": "linear", "precision": "fp32"}
+RECIPE = {"optimizer": "adamw", "weight_decay": 0.01, "max_grad_norm": 1.0, "schedule": "linear", "precision": "fp32",
+          "select": "last"}
 
 
 def peer(o, folder, seed, *extra):
@@ -100,8 +101,8 @@ def compare_same(tool, o):
     prepare(tool, o, name, name)
     report = tool("adapt", "--model", name, "--data", name, "--name", name, "--order", os.path.join(dump, "order.json"),
                   "--replace", *settings(o, reference["steps"], epochs=o.epochs, dropout=0))
-    losses = [epoch["loss"] for epoch in report["epochs"]]
-    kept = report.get("best_epoch", len(losses))
+    losses = [epoch["loss"] for epoch in report["history"]]
+    kept = len(losses)
     predictions = os.path.join(dump, "predictions.tsv")
     tool("eval", name, "--split", "dev", "--predictions", predictions)
     ours = read_predictions(predictions)
@@ -133,7 +134,7 @@ def compare_seeds(tool, o):
         reference, _ = peer(o, os.path.join(o.work, f"{o.task}-seeds"), seed)
         report = tool("adapt", "--model", base, "--data", base, "--name", f"{base}-{seed}", "--seed", seed, "--replace",
                       *settings(o, reference["steps"], epochs=o.epochs))
-        ours.append(report["epochs"][-1]["metrics"])
+        ours.append(report["history"][-1]["metrics"])
         theirs.append(reference["dev"][-1])
         rates.append((report["examples_per_second"], reference["examples_per_second"]))
         values = "   ".join(f"{n} {ours[-1][n]:.4f} {theirs[-1][n]:.4f}" for n in names)

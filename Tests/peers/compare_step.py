@@ -48,7 +48,7 @@ def main():
                   f"peer {statistics.median(theirs[-1]['step_seconds']):.3f} s", file=sys.stderr, flush=True)
         medians = [[statistics.median(r["step_seconds"]) for r in side] for side in (ours, theirs)]
         ratio = statistics.median(a / b for a, b in zip(*medians))
-        memory = [max(r["peak_mib"] for r in side) for side in (ours, theirs)]
+        memory = [max(r["peak_MiB"] for r in side) for side in (ours, theirs)]
         good = ratio <= 1 and memory[0] <= memory[1]
         passed = passed and good
         print(json.dumps({"shape": shape, "precision": o.precision, "rounds": o.rounds, "seconds": medians[0],

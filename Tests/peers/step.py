@@ -60,7 +60,7 @@ def main():
         "shape": o.shape, "precision": o.precision, "batch": o.batch, "length": o.length, "threads": o.threads,
         "step_seconds": [round(s, 4) for s in seconds], "median": round(median, 4),
         "examples_per_second": round(o.batch / median, 2), "tokens_per_second": round(tokens / median),
-        "gflops": round(work / median / 1e9, 1), "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
+        "gflops": round(work / median / 1e9, 1), "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
 
 
 main()

@@ -37,6 +37,20 @@ struct SourceFiles {
         }
     }
 
+    /// Every file that is there and that the import reads, weights first.
+    var all: [URL] {
+        get throws {
+            var files: [URL] = []
+            if let folder {
+                let index = folder.appendingPathComponent(SafeTensorsCheckpoint.indexName)
+                let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+                files = names.filter { $0.hasSuffix(".safetensors") || $0 == "README.md" }.map { folder.appendingPathComponent($0) }
+                if FileManager.default.fileExists(atPath: index.path) { files.append(index) }
+            } else { files = [weights] }
+            return (files + [configuration] + tokenizerFiles).filter { FileManager.default.fileExists(atPath: $0.path) }
+        }
+    }
+
     /// The tokenizer's files by the names that the loader knows.
     func tokenizer() throws -> [String: Data] {
         var files: [String: Data] = [:]

@@ -33,15 +33,26 @@ public struct ImportStage {
         public let model: Digest
         public let description: ModelDescription
         public let parameterCount: Int
-        /// Tensors of the file that the architecture does not have.
+        /// Tensors of the file that the architecture does not have; not known when it was cached.
         public let ignored: [String]
-        /// Configuration keys that were missing and took the documented default.
+        /// Configuration keys that were missing and took the documented default; not known when it was cached.
         public let defaulted: [String]
+        /// The same files were imported before.
+        public let wasCached: Bool
     }
 
     public func run(_ context: StageContext) throws -> Result {
-        try NameInUse.check(context.store, kind: ModelDescription.artifactKind, name: name, replaces: replaces)
+        try NameInUse.checkForm(name)
         let files = try SourceFiles(self)
+        let key = try key(files)
+        if let digest = try context.store.memoized(key) {
+            let model = try StoredModel(context.store, digest: digest, artifact: context.store.artifact(digest))
+            try setName(digest, context.store)
+            let count = model.artifact.blobs.reduce(0) { $0 + ($1.shape.map { $0.reduce(1, *) } ?? 0) }
+            return Result(model: digest, description: model.description, parameterCount: count, ignored: [], defaulted: [],
+                          wasCached: true)
+        }
+        try NameInUse.check(context.store, kind: ModelDescription.artifactKind, name: name, replaces: replaces)
         let config = try HuggingFaceConfig(contentsOf: files.configuration)
         let configuration = EncoderConfiguration(config)
         let checkpoint = try SafeTensorsCheckpoint.open(files.weights)
@@ -95,9 +106,28 @@ public struct ImportStage {
                 stage: "import", stageVersion: Self.version,
                 recipe: ["allow_non_finite": .bool(allowsNonFinite)],
                 source: card.source(metadata: checkpoint.metadata), license: card.license))
-        try context.store.setReference(kind: ModelDescription.artifactKind, name: name, to: digest, replace: replaces)
+        try context.store.memoize(key, digest)
+        try setName(digest, context.store)
         return Result(model: digest, description: description, parameterCount: parameterCount,
-                      ignored: checkpoint.order.filter { !used.contains($0) }, defaulted: config.defaulted)
+                      ignored: checkpoint.order.filter { !used.contains($0) }, defaulted: config.defaulted, wasCached: false)
+    }
+
+    /// The content of all files and the options: what an import depends on.
+    private func key(_ files: SourceFiles) throws -> Digest {
+        let contents = try files.all.map { url in
+            JSONValue.array([.string(url.lastPathComponent), .string(try Digest(contentsOf: url).description)])
+        }
+        return try Provenance(
+            stage: "import", stageVersion: Self.version,
+            recipe: ["files": .array(contents), "cased": cased.map { .bool($0) } ?? .null,
+                     "allow_non_finite": .bool(allowsNonFinite)]
+        ).stageKey()
+    }
+
+    private func setName(_ digest: Digest, _ store: Store) throws {
+        if try store.reference(kind: ModelDescription.artifactKind, name: name)?.digest == digest { return }
+        try NameInUse.check(store, kind: ModelDescription.artifactKind, name: name, replaces: replaces)
+        try store.setReference(kind: ModelDescription.artifactKind, name: name, to: digest, replace: replaces)
     }
 
     private func isEncoders(_ entry: ParameterLayout.Entry, _ c: EncoderConfiguration) -> Bool {

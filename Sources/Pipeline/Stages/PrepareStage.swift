@@ -35,7 +35,7 @@ public struct PrepareStage {
 
     public func run(_ context: StageContext) throws -> Result {
         try NameInUse.checkForm(name)
-        let model = try StoredModel.find(self.model, in: context.store)
+        let model = try StoredModel.find(self.model, in: context.store, preferring: .model)
         let longest = model.description.configuration.longestSequence
         guard maxLength >= 4, maxLength <= longest else {
             throw PipelineError(.usage, "a maximum length of \(maxLength) tokens does not fit the model",
@@ -104,8 +104,8 @@ public struct PrepareStage {
     }
 
     private static func digest(ofFile path: String) throws -> Digest {
-        do { return Digest(of: try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)) } catch {
-            throw FormatError(.fileUnreadable, file: path, "the file cannot be read", found: error.localizedDescription)
+        do { return try Digest(contentsOf: URL(fileURLWithPath: path)) } catch {
+            throw FormatError(.fileUnreadable, file: path, "the file cannot be read", found: "\(error)")
         }
     }
 

@@ -23,7 +23,7 @@ struct AdaptSetup {
     init(_ stage: AdaptStage, _ context: StageContext) throws {
         let store = context.store
         (recipe, seed) = (stage.recipe, stage.seed)
-        model = try StoredModel.find(stage.model, in: store)
+        model = try StoredModel.find(stage.model, in: store, preferring: .model)
         dataset = try PreparedDataset.find(stage.data, in: store)
         try dataset.check(fits: model)
         let task = dataset.task, head = HeadConfiguration(task)

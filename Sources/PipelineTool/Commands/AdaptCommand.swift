@@ -32,7 +32,9 @@ struct AdaptCommand: ParsableCommand {
     @Flag(help: "Estimate time, memory and disk from a few real steps, and store nothing.")
     var dryRun = false
 
-    @Option(help: ArgumentHelp("A JSON file with the order of examples: epochs of batches of row numbers from 0.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "A JSON file with the order of examples: epochs of batches of row numbers from 0.", valueName: "file"))
     var order: String?
 
     @Option(help: ArgumentHelp("Write the run's log to this file too, line by line while it grows.", valueName: "file"))
@@ -57,7 +59,9 @@ struct AdaptCommand: ParsableCommand {
 
     func validate() throws {
         if seed > UInt64(Int64.max) { throw ValidationError("--seed takes a number up to \(Int64.max), not \(seed).") }
-        if let checkpointSteps, checkpointSteps < 1 { throw ValidationError("--checkpoint-steps takes a number of at least 1, not \(checkpointSteps).") }
+        if let checkpointSteps, checkpointSteps < 1 {
+            throw ValidationError("--checkpoint-steps takes a number of at least 1, not \(checkpointSteps).")
+        }
         guard checkpointMinutes >= 0, checkpointMinutes.isFinite else {
             throw ValidationError("--checkpoint-minutes takes a number of at least 0, not \(checkpointMinutes).")
         }
@@ -96,11 +100,18 @@ struct AdaptCommand: ParsableCommand {
             "disk_bytes": .integer(Int64(e.diskBytes)), "seconds_per_step": JSONValue(finite: e.secondsPerStep),
             "seconds": JSONValue(finite: e.seconds), "numeric_path": .string(e.numericPath),
         ]
-        let text = "estimate of \(name)\n" + TextTable.facts([
-            ("steps", NumberText.count(e.steps)), ("parameters", "\(NumberText.count(e.parameters)), of which \(NumberText.count(e.trainedParameters)) are trained"),
-            ("time", "\(NumberText.duration(e.seconds)), \(NumberText.rate(e.secondsPerStep * 1000)) ms a step"),
-            ("memory", NumberText.bytes(e.memoryBytes)), ("disk", "at most " + NumberText.bytes(e.diskBytes)), ("computed by", e.numericPath),
-        ])
+        let text =
+            "estimate of \(name)\n"
+            + TextTable.facts([
+                ("steps", NumberText.count(e.steps)),
+                (
+                    "parameters",
+                    "\(NumberText.count(e.parameters)), of which \(NumberText.count(e.trainedParameters)) are trained"
+                ),
+                ("time", "\(NumberText.duration(e.seconds)), \(NumberText.rate(e.secondsPerStep * 1000)) ms a step"),
+                ("memory", NumberText.bytes(e.memoryBytes)), ("disk", "at most " + NumberText.bytes(e.diskBytes)),
+                ("computed by", e.numericPath),
+            ])
         let words = ProcessInfo.processInfo.arguments.dropFirst().filter { $0 != "--dry-run" }
         try session.finish(Report(json: json, text: text, next: ShellText.command(words)))
     }

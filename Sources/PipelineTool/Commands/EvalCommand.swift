@@ -15,13 +15,18 @@ struct EvalCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("A run, or a model with a head.", valueName: "run"))
     var subject: String
 
-    @Option(help: ArgumentHelp("Another dataset of the same task. Default: the one that the run was adapted on.", valueName: "data"))
+    @Option(
+        help: ArgumentHelp(
+            "Another dataset of the same task. Default: the one that the run was adapted on.", valueName: "data"))
     var data: String?
 
     @Option(help: ArgumentHelp("Default: the split that models are selected on, mostly dev.", valueName: "split"))
     var split: String?
 
-    @Option(help: ArgumentHelp("Write every prediction with its probabilities: JSON Lines to a .jsonl file, else tab-separated.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Write every prediction with its probabilities: JSON Lines to a .jsonl file, else tab-separated.",
+            valueName: "file"))
     var predictions: String?
 
     @Option(help: ArgumentHelp("Write the predictions as GLUE's server takes them.", valueName: "file"))
@@ -31,11 +36,14 @@ struct EvalCommand: ParsableCommand {
 
     func run() throws {
         let session = try Session(common, .reading, title: "eval")
-        let result = try session.perform { try EvaluateStage(run: subject, data: data, split: split).run(session.context()) }
+        let result = try session.perform {
+            try EvaluateStage(run: subject, data: data, split: split).run(session.context())
+        }
         let table = PredictionTable(result)
         var files: [(String, String)] = []
         if let predictions {
-            try OutputFile.write(predictions.hasSuffix(".jsonl") ? table.jsonLines() : table.tabSeparated, to: predictions)
+            try OutputFile.write(
+                predictions.hasSuffix(".jsonl") ? table.jsonLines() : table.tabSeparated, to: predictions)
             files.append(("predictions", predictions))
         }
         if let submission {
@@ -43,27 +51,36 @@ struct EvalCommand: ParsableCommand {
             files.append(("submission", submission))
         }
         let json: JSONValue = [
-            "model": .string(result.model.description), "task": .string(result.task.name), "split": .string(result.split),
+            "model": .string(result.model.description), "task": .string(result.task.name),
+            "split": .string(result.split),
             "examples": .integer(Int64(result.examples)), "metrics": JSONValue(metrics: result.metrics),
             "numeric_path": .string(result.numericPath), "cached": .bool(result.wasCached),
         ]
-        var text = "\(subject) on \(result.task.name), split \(result.split): \(NumberText.count(result.examples)) examples"
+        var text =
+            "\(subject) on \(result.task.name), split \(result.split): \(NumberText.count(result.examples)) examples"
             + (result.wasCached ? ", found in the store\n" : "\n")
         let metrics = MetricsTable(result.metrics, split: result.split)
-        text += result.metrics.isEmpty ? "  the split has no labels, so there is no metric\n" : metrics.text + "\n" + metrics.definitions + "\n"
+        text +=
+            result.metrics.isEmpty
+            ? "  the split has no labels, so there is no metric\n" : metrics.text + "\n" + metrics.definitions + "\n"
         text += TextTable.facts(files + [("model", result.model.short), ("computed by", result.numericPath)])
         let pair = result.task.isPair ? ["--pair", "…"] : []
-        try session.finish(Report(json: json, text: text, next: session.command(words: ["predict", subject, "--text", "…"] + pair)))
+        try session.finish(
+            Report(json: json, text: text, next: session.command(words: ["predict", subject, "--text", "…"] + pair)))
     }
 
     private static func submission(_ result: EvaluateStage.Result, _ table: PredictionTable) throws -> GLUESubmission {
         guard let task = GLUECatalogue.task(named: result.task.name),
-              let file = GLUESubmission(task, split: result.split, identifiers: result.identifiers, predictions: table.labels)
+            let file = GLUESubmission(
+                task, split: result.split, identifiers: result.identifiers, predictions: table.labels)
         else {
-            let splits = GLUECatalogue.task(named: result.task.name)?.splits.filter { $0.submission != nil }.map(\.name) ?? []
+            let splits =
+                GLUECatalogue.task(named: result.task.name)?.splits.filter { $0.submission != nil }.map(\.name) ?? []
             throw PipelineError(
                 .usage, "GLUE takes no predictions for the split \(result.split) of \(result.task.name)",
-                advice: splits.isEmpty ? "Use --predictions." : "It takes --split \(splits.joined(separator: " or ")); otherwise use --predictions.")
+                advice: splits.isEmpty
+                    ? "Use --predictions."
+                    : "It takes --split \(splits.joined(separator: " or ")); otherwise use --predictions.")
         }
         return file
     }

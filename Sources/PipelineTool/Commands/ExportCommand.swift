@@ -24,15 +24,19 @@ struct ExportCommand: ParsableCommand {
     func run() throws {
         let session = try Session(common, .reading, title: "export")
         let url = URL(fileURLWithPath: folder, isDirectory: true)
-        let result = try session.perform { try ExportStage(model: subject, folder: url, replaces: replace).run(session.context()) }
+        let result = try session.perform {
+            try ExportStage(model: subject, folder: url, replaces: replace).run(session.context())
+        }
         let hasHead = try StoredModel.find(result.model.description, in: session.store).description.head != nil
         let loader = hasHead ? "AutoModelForSequenceClassification" : "AutoModel"
         let json: JSONValue = [
-            "model": .string(result.model.description), "folder": .string(url.path), "files": .array(result.files.map { .string($0) }),
+            "model": .string(result.model.description), "folder": .string(url.path),
+            "files": .array(result.files.map { .string($0) }),
         ]
         var table = TextTable([.left, .right])
         for file in result.files {
-            let size = try? FileManager.default.attributesOfItem(atPath: url.appendingPathComponent(file).path)[.size] as? Int
+            let size =
+                try? FileManager.default.attributesOfItem(atPath: url.appendingPathComponent(file).path)[.size] as? Int
             table.add(file, size.map { NumberText.bytes($0) } ?? "")
         }
         try session.finish(

@@ -24,14 +24,16 @@ struct ImportCommand: ParsableCommand {
 
     @Option(
         parsing: .upToNextOption,
-        help: ArgumentHelp("vocab.txt, tokenizer.json, or vocab.json and merges.txt of a lone weights file.", valueName: "file"))
+        help: ArgumentHelp(
+            "vocab.txt, tokenizer.json, or vocab.json and merges.txt of a lone weights file.", valueName: "file"))
     var vocabulary: [String] = []
 
     enum Casing: String, EnumerableFlag {
         case cased, uncased
 
         static func help(for value: Casing) -> ArgumentHelp? {
-            value == .cased ? "The tokenizer keeps case." : "The tokenizer lower-cases; for a vocabulary that does not say so."
+            value == .cased
+                ? "The tokenizer keeps case." : "The tokenizer lower-cases; for a vocabulary that does not say so."
         }
     }
 
@@ -55,19 +57,23 @@ struct ImportCommand: ParsableCommand {
         let license = try session.store.artifact(result.model).provenance.license
         let facts = ModelFacts(result.description)
         let json: JSONValue = [
-            "model": .string(result.model.description), "name": .string(name), "parameters": .integer(Int64(result.parameterCount)),
+            "model": .string(result.model.description), "name": .string(name),
+            "parameters": .integer(Int64(result.parameterCount)),
             "architecture": facts.json, "ignored": .array(result.ignored.map { .string($0) }),
             "defaulted": .array(result.defaulted.map { .string($0) }), "license": license.map { .string($0) } ?? .null,
         ]
         var pairs = facts.pairs
         pairs.append(("parameters", NumberText.count(result.parameterCount)))
         pairs.append(("licence", license.map { FormatError.printable($0) } ?? "not stated"))
-        if !result.ignored.isEmpty { pairs.append(("ignored", Self.listing(result.ignored) + ", which the encoder does not have")) }
+        if !result.ignored.isEmpty {
+            pairs.append(("ignored", Self.listing(result.ignored) + ", which the encoder does not have"))
+        }
         if !result.defaulted.isEmpty { pairs.append(("assumed", "defaults for " + Self.listing(result.defaulted))) }
         try session.finish(
             Report(
                 json: json, text: "model \(name), \(result.model.short)\n" + TextTable.facts(pairs),
-                next: session.command("prepare", "--task", "TASK", "--data", "PATH", "--model", name, "--name", "DATA")))
+                next: session.command("prepare", "--task", "TASK", "--data", "PATH", "--model", name, "--name", "DATA"))
+        )
     }
 
     private static func listing(_ names: [String]) -> String {

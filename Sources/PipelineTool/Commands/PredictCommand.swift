@@ -26,7 +26,10 @@ struct PredictCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A file of texts, one a line; - is standard input.", valueName: "file"))
     var input: String?
 
-    @Option(help: ArgumentHelp("Longest sequence in tokens. Default: that of the dataset that the model was adapted on.", valueName: "tokens"))
+    @Option(
+        help: ArgumentHelp(
+            "Longest sequence in tokens. Default: that of the dataset that the model was adapted on.",
+            valueName: "tokens"))
     var maxLength: Int?
 
     @OptionGroup var common: CommonOptions
@@ -47,8 +50,9 @@ struct PredictCommand: ParsableCommand {
 
     private func predict(_ text: String, _ predictor: Predictor, _ session: Session) throws {
         if let isPair = predictor.isPair, isPair != (pair != nil) {
-            throw PipelineError(.usage, isPair ? "the model takes pairs of texts" : "the model takes single texts",
-                                advice: isPair ? "Give --pair too." : "Leave out --pair.")
+            throw PipelineError(
+                .usage, isPair ? "the model takes pairs of texts" : "the model takes single texts",
+                advice: isPair ? "Give --pair too." : "Leave out --pair.")
         }
         let output = try predictor.predict([(text, pair)])[0]
         var table = TextTable([.left, .right])
@@ -56,19 +60,25 @@ struct PredictCommand: ParsableCommand {
         for (name, probability) in zip(predictor.labelNames, output.probabilities ?? []).sorted(by: { $0.1 > $1.1 }) {
             table.add(FormatError.printable(name), NumberText.fixed(probability, 4))
         }
-        let answer = output.value.map { NumberText.fixed($0, 4) }
-            ?? (output.labels.isEmpty ? "none of the labels" : output.labels.map { FormatError.printable($0) }.joined(separator: ", "))
+        let answer =
+            output.value.map { NumberText.fixed($0, 4) }
+            ?? (output.labels.isEmpty
+                ? "none of the labels" : output.labels.map { FormatError.printable($0) }.joined(separator: ", "))
         let truncated = output.wasTruncated ? "  the text was longer than the model's limit and was truncated\n" : ""
         try session.finish(
             Report(
-                json: Self.json(predictor, [Self.prediction(output, predictor)]), text: answer + "\n" + table.text + truncated,
+                json: Self.json(predictor, [Self.prediction(output, predictor)]),
+                text: answer + "\n" + table.text + truncated,
                 next: session.command("export", subject, "FOLDER")))
     }
 
     private func predictFile(_ predictor: Predictor, _ session: Session) throws {
         let source = try InputPairs(input, isPair: predictor.isPair)
-        var predictions: [JSONValue] = [], number = 0
-        if !common.json { try StandardOutput.write(TabSeparatedText.line(["index", "prediction"] + predictor.labelNames)) }
+        var predictions: [JSONValue] = []
+        var number = 0
+        if !common.json {
+            try StandardOutput.write(TabSeparatedText.line(["index", "prediction"] + predictor.labelNames))
+        }
         while true {
             var texts: [(text: String, pair: String?)] = []
             while texts.count < Self.chunk, let (text, pair) = try source.next() {
@@ -76,7 +86,9 @@ struct PredictCommand: ParsableCommand {
             }
             if texts.isEmpty { break }
             let outputs = try predictor.predict(texts)
-            if common.json { predictions += outputs.map { Self.prediction($0, predictor) } } else {
+            if common.json {
+                predictions += outputs.map { Self.prediction($0, predictor) }
+            } else {
                 var lines = ""
                 for output in outputs {
                     let fields = [String(number), output.row.text] + (output.probabilities ?? []).map { "\($0)" }

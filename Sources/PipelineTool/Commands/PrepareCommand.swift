@@ -58,13 +58,16 @@ struct PrepareCommand: ParsableCommand {
         let url = URL(fileURLWithPath: data)
         if let glue = GLUECatalogue.task(named: task) {
             if let given = own.given.first {
-                throw PipelineError(.usage, "\(given) belongs to your own data; \(task) is read from GLUE's files", advice: "Leave it out.")
+                throw PipelineError(
+                    .usage, "\(given) belongs to your own data; \(task) is read from GLUE's files",
+                    advice: "Leave it out.")
             }
             return .glue(glue, folder: url)
         }
         guard var options = OwnDataOptions(taskName: task) else {
-            throw PipelineError(.usage, "there is no task '\(FormatError.printable(task))'",
-                                advice: "Known tasks: \(TaskLoader.names.joined(separator: ", ")).")
+            throw PipelineError(
+                .usage, "there is no task '\(FormatError.printable(task))'",
+                advice: "Known tasks: \(TaskLoader.names.joined(separator: ", ")).")
         }
         try own.apply(to: &options)
         return .own(options, at: url)
@@ -82,10 +85,15 @@ struct OwnDataArguments: ParsableArguments {
     @Option(help: ArgumentHelp("The column or key of the label.", valueName: "name"))
     var labelColumn: String?
 
-    @Option(help: ArgumentHelp("All labels in their order, with commas between. Default: those of the training split, sorted.", valueName: "a,b,c"))
+    @Option(
+        help: ArgumentHelp(
+            "All labels in their order, with commas between. Default: those of the training split, sorted.",
+            valueName: "a,b,c"))
     var labels: String?
 
-    @Option(help: ArgumentHelp("Between the labels of one example of a multilabel table. Default: a comma.", valueName: "text"))
+    @Option(
+        help: ArgumentHelp(
+            "Between the labels of one example of a multilabel table. Default: a comma.", valueName: "text"))
     var labelSeparator: String?
 
     @Option(help: ArgumentHelp("tsv, csv or jsonl. Default: each file's extension.", valueName: "format"))
@@ -97,7 +105,8 @@ struct OwnDataArguments: ParsableArguments {
     /// The options that were given, as they were written.
     var given: [String] {
         [
-            ("--text-column", textColumn != nil), ("--pair-column", pairColumn != nil), ("--label-column", labelColumn != nil),
+            ("--text-column", textColumn != nil), ("--pair-column", pairColumn != nil),
+            ("--label-column", labelColumn != nil),
             ("--labels", labels != nil), ("--label-separator", labelSeparator != nil), ("--format", format != nil),
             ("--allow-empty-text", allowEmptyText),
         ].filter(\.1).map(\.0)
@@ -112,18 +121,25 @@ struct OwnDataArguments: ParsableArguments {
         if let labels {
             let names = labels.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
             guard !names.contains("") else {
-                throw PipelineError(.usage, "--labels has an empty name", advice: "Write it as in --labels negative,positive.")
+                throw PipelineError(
+                    .usage, "--labels has an empty name", advice: "Write it as in --labels negative,positive.")
             }
             options.labels = names
         }
         if let labelSeparator {
-            guard !labelSeparator.isEmpty else { throw PipelineError(.usage, "--label-separator cannot be empty", advice: "Give the text that stands between two labels.") }
+            guard !labelSeparator.isEmpty else {
+                throw PipelineError(
+                    .usage, "--label-separator cannot be empty", advice: "Give the text that stands between two labels."
+                )
+            }
             options.labelSeparator = labelSeparator
         }
         if let format {
             guard let kind = OwnDataOptions.FileKind(rawValue: format) else {
-                throw PipelineError(.usage, "there is no format '\(FormatError.printable(format))'",
-                                    advice: "Known formats: \(OwnDataOptions.FileKind.allCases.map(\.rawValue).joined(separator: ", ")).")
+                throw PipelineError(
+                    .usage, "there is no format '\(FormatError.printable(format))'",
+                    advice:
+                        "Known formats: \(OwnDataOptions.FileKind.allCases.map(\.rawValue).joined(separator: ", ")).")
             }
             options.fileKind = kind
         }

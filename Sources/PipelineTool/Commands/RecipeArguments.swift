@@ -5,11 +5,15 @@ import Pipeline
 
 /// `--recipe` and `--set`.
 struct RecipeArguments: ParsableArguments {
-    @Option(help: ArgumentHelp(
-        "An optimizer (\(Catalogue.names.joined(separator: ", "))) or a YAML file of 'key: value' lines. Default: adamw.", valueName: "recipe"))
+    @Option(
+        help: ArgumentHelp(
+            "An optimizer (\(Catalogue.names.joined(separator: ", "))) or a YAML file of 'key: value' lines. Default: adamw.",
+            valueName: "recipe"))
     var recipe: String?
 
-    @Option(name: .customLong("set"), help: ArgumentHelp("A key of the recipe; wins over the file. May be repeated.", valueName: "key=value"))
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp("A key of the recipe; wins over the file. May be repeated.", valueName: "key=value"))
     var settings: [String] = []
 
     /// - Throws: `PipelineError`, `FormatError` or `OptimizerError` for a recipe that makes no sense.
@@ -27,15 +31,24 @@ struct RecipeArguments: ParsableArguments {
         var own: [String: HyperparameterValue] = [:]
         for setting in settings {
             guard let place = setting.firstIndex(of: "="), place != setting.startIndex else {
-                throw PipelineError(.usage, "--set \(FormatError.printable(setting)) has no key and value", advice: "Write it as in --set learning_rate=2e-5.")
+                throw PipelineError(
+                    .usage, "--set \(FormatError.printable(setting)) has no key and value",
+                    advice: "Write it as in --set learning_rate=2e-5.")
             }
             let key = String(setting[..<place])
-            guard own.updateValue(HyperparameterValue(parsing: String(setting[setting.index(after: place)...])), forKey: key) == nil else {
-                throw PipelineError(.usage, "--set \(FormatError.printable(key)) is given twice", advice: "Give it once.")
+            guard
+                own.updateValue(
+                    HyperparameterValue(parsing: String(setting[setting.index(after: place)...])), forKey: key) == nil
+            else {
+                throw PipelineError(
+                    .usage, "--set \(FormatError.printable(key)) is given twice", advice: "Give it once.")
             }
         }
         if let named, let other = own["optimizer"], other.text != named {
-            throw PipelineError(.usage, "--recipe \(named) and --set optimizer=\(FormatError.printable("\(other)")) contradict each other", advice: "Give one of them.")
+            throw PipelineError(
+                .usage,
+                "--recipe \(named) and --set optimizer=\(FormatError.printable("\(other)")) contradict each other",
+                advice: "Give one of them.")
         }
         // The two ways to say how long: the nearer one counts.
         if own["steps"] != nil { values["epochs"] = nil }
@@ -44,8 +57,12 @@ struct RecipeArguments: ParsableArguments {
     }
 
     private static func read(_ path: String) throws -> [String: HyperparameterValue] {
-        let isPath = path.contains("/") || path.hasSuffix(".yaml") || path.hasSuffix(".yml") || FileManager.default.fileExists(atPath: path)
-        guard isPath else { throw OptimizerError.unknownOptimizer(found: FormatError.printable(path), known: Catalogue.names) }
+        let isPath =
+            path.contains("/") || path.hasSuffix(".yaml") || path.hasSuffix(".yml")
+            || FileManager.default.fileExists(atPath: path)
+        guard isPath else {
+            throw OptimizerError.unknownOptimizer(found: FormatError.printable(path), known: Catalogue.names)
+        }
         let reader = try LineReader(URL(fileURLWithPath: path))
         var text = ""
         while let line = try reader.nextText() { text += line + "\n" }

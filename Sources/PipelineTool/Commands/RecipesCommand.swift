@@ -20,12 +20,13 @@ struct RecipesCommand: ParsableCommand {
         let rows = try recipe.map { [try Catalogue.row(named: $0)] } ?? Catalogue.rows
         let json: JSONValue = [
             "keys": .array(Recipe.keys.map { Self.json($0.name, $0.defaultText, $0.explanation) }),
-            "optimizers": .array(rows.map { row in
-                [
-                    "name": .string(row.name), "summary": .string(row.summary),
-                    "keys": .array(Self.keys(row).map { Self.json($0.name, "\($0.defaultValue)", $0.explanation) }),
-                ]
-            }),
+            "optimizers": .array(
+                rows.map { row in
+                    [
+                        "name": .string(row.name), "summary": .string(row.summary),
+                        "keys": .array(Self.keys(row).map { Self.json($0.name, "\($0.defaultValue)", $0.explanation) }),
+                    ]
+                }),
         ]
         if common.json { return try StandardOutput.write(json.canonicalText() + "\n") }
         var text = "keys of every recipe, with their defaults\n"
@@ -35,7 +36,8 @@ struct RecipesCommand: ParsableCommand {
             text += Self.table(Self.keys(row).map { ($0.name, "\($0.defaultValue)", $0.explanation) })
         }
         if !common.quiet {
-            text += "\nnext: pipeline adapt --model MODEL --data DATA --name RUN --recipe \(rows[0].name) --set learning_rate=1e-4\n"
+            text +=
+                "\nnext: pipeline adapt --model MODEL --data DATA --name RUN --recipe \(rows[0].name) --set learning_rate=1e-4\n"
         }
         try StandardOutput.write(text)
     }

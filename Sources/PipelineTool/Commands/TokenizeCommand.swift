@@ -30,16 +30,20 @@ struct TokenizeCommand: ParsableCommand {
 
     func run() throws {
         let session = try Session(common, .reading, title: "tokenize")
-        let stored = try StoredModel.find(model, in: session.store)
+        let stored = try StoredModel.find(model, in: session.store, preferring: .model)
         let tokenizer = try stored.tokenizer()
         let shortest = tokenizer.templateLength(isPair: true)
         if let maxLength, maxLength < shortest {
-            throw PipelineError(.usage, "--max-length \(maxLength) has no room for the special tokens", advice: "Give at least \(shortest).")
+            throw PipelineError(
+                .usage, "--max-length \(maxLength) has no room for the special tokens",
+                advice: "Give at least \(shortest).")
         }
         let source = try InputPairs(input)
         // Somebody who types waits for the answer to each line.
         let isTyped = (input == nil || input == "-") && isatty(STDIN_FILENO) == 1
-        var output = IdentifierText(), encoding = Encoding(), count = 0
+        var output = IdentifierText()
+        var encoding = Encoding()
+        var count = 0
         if common.json { output.append("{\"ids\":[") }
         while let (text, pair) = try source.next() {
             try tokenizer.encode(utf8: text, pair: pair, maxLength: maxLength, into: &encoding)

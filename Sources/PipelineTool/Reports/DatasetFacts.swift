@@ -18,18 +18,22 @@ struct DatasetFacts {
 
     private static func json(_ split: SplitStatistics) -> JSONValue {
         [
-            "name": .string(split.name), "examples": .integer(Int64(split.examples)), "tokens": .integer(Int64(split.tokens)),
-            "labelled": .bool(split.isLabelled), "truncated": .integer(Int64(split.truncated)), "longest": .integer(Int64(split.longest)),
+            "name": .string(split.name), "examples": .integer(Int64(split.examples)),
+            "tokens": .integer(Int64(split.tokens)),
+            "labelled": .bool(split.isLabelled), "truncated": .integer(Int64(split.truncated)),
+            "longest": .integer(Int64(split.longest)),
             "truncated_share": .number(split.examples == 0 ? 0 : Double(split.truncated) / Double(split.examples)),
             "length_histogram": .array(split.lengthHistogram.map { .integer(Int64($0)) }),
-            "label_counts": .array(split.labelCounts.map { ["label": .string($0.label), "examples": .integer(Int64($0.examples))] }),
+            "label_counts": .array(
+                split.labelCounts.map { ["label": .string($0.label), "examples": .integer(Int64($0.examples))] }),
             "empty_texts": .integer(Int64(split.emptyTexts)), "omitted": .integer(Int64(split.omitted)),
         ]
     }
 
     /// Whole lines: splits, label balance, lengths.
     var text: String {
-        var lines = "  task \(dataset.task.name)\(dataset.task.isPair ? ", pairs" : ""), at most \(dataset.maxLength) tokens\n\n"
+        var lines =
+            "  task \(dataset.task.name)\(dataset.task.isPair ? ", pairs" : ""), at most \(dataset.maxLength) tokens\n\n"
         lines += splitTable
         if !dataset.task.labels.isEmpty { lines += "\n" + balanceTable }
         return lines + "\n" + histogram
@@ -41,12 +45,15 @@ struct DatasetFacts {
         for split in dataset.splits {
             table.add(
                 split.name, NumberText.count(split.examples), NumberText.count(split.tokens),
-                split.examples == 0 ? "" : NumberText.fixed(Double(split.tokens) / Double(split.examples), 1), "\(split.longest)",
+                split.examples == 0 ? "" : NumberText.fixed(Double(split.tokens) / Double(split.examples), 1),
+                "\(split.longest)",
                 NumberText.percent(split.truncated, of: split.examples))
         }
         var notes = ""
         for split in dataset.splits {
-            if split.omitted > 0 { notes += "  \(split.name): \(split.omitted) rows left out that are broken in the published file\n" }
+            if split.omitted > 0 {
+                notes += "  \(split.name): \(split.omitted) rows left out that are broken in the published file\n"
+            }
             if split.emptyTexts > 0 { notes += "  \(split.name): \(split.emptyTexts) examples with an empty text\n" }
         }
         return table.text + notes
@@ -61,11 +68,14 @@ struct DatasetFacts {
         var table = TextTable([.left] + splits.map { _ in .right })
         table.add(["label"] + splits.map(\.name))
         for (index, label) in dataset.task.labels.enumerated().prefix(Self.shownLabels) {
-            table.add([FormatError.printable(label, limit: 40)] + splits.map { split in
-                guard index < split.labelCounts.count else { return "" }
-                let count = split.labelCounts[index].examples
-                return "\(NumberText.count(count))  \(TextTable.padded(NumberText.percent(count, of: split.examples), to: 7, .right))"
-            })
+            table.add(
+                [FormatError.printable(label, limit: 40)]
+                    + splits.map { split in
+                        guard index < split.labelCounts.count else { return "" }
+                        let count = split.labelCounts[index].examples
+                        return
+                            "\(NumberText.count(count))  \(TextTable.padded(NumberText.percent(count, of: split.examples), to: 7, .right))"
+                    })
         }
         let rest = dataset.task.labels.count - Self.shownLabels
         return table.text + (rest > 0 ? "  and \(rest) labels more\n" : "")
@@ -77,7 +87,8 @@ struct DatasetFacts {
         let counts = (0..<bins).map { bin in
             dataset.splits.reduce(0) { $0 + (bin < $1.lengthHistogram.count ? $1.lengthHistogram[bin] : 0) }
         }
-        let total = counts.reduce(0, +), most = max(1, counts.max() ?? 1)
+        let total = counts.reduce(0, +)
+        let most = max(1, counts.max() ?? 1)
         var table = TextTable([.right, .right, .left])
         table.add("tokens", "share", "")
         for (bin, count) in counts.enumerated() where count > 0 {

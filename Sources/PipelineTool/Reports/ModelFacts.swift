@@ -11,12 +11,15 @@ struct ModelFacts {
     var json: JSONValue {
         let c = description.configuration
         return [
-            "family": .string(c.family.identifier), "layers": .integer(Int64(c.layerCount)), "hidden_size": .integer(Int64(c.hiddenSize)),
+            "family": .string(c.family.identifier), "layers": .integer(Int64(c.layerCount)),
+            "hidden_size": .integer(Int64(c.hiddenSize)),
             "heads": .integer(Int64(c.headCount)), "intermediate_size": .integer(Int64(c.intermediateSize)),
-            "vocabulary_size": .integer(Int64(c.vocabularySize)), "longest_sequence": .integer(Int64(c.longestSequence)),
+            "vocabulary_size": .integer(Int64(c.vocabularySize)),
+            "longest_sequence": .integer(Int64(c.longestSequence)),
             "head": description.head.map { head in
                 [
-                    "outputs": .integer(Int64(head.configuration.outputs)), "loss": .string(head.configuration.loss.rawValue),
+                    "outputs": .integer(Int64(head.configuration.outputs)),
+                    "loss": .string(head.configuration.loss.rawValue),
                     "labels": .array(head.labels.map { .string($0) }),
                 ]
             } ?? .null,
@@ -33,8 +36,13 @@ struct ModelFacts {
             ("longest", "\(c.longestSequence) tokens"),
         ]
         if let head = description.head {
-            let labels = head.labels.isEmpty ? "a number" : head.labels.map { FormatError.printable($0) }.joined(separator: ", ")
-            pairs.append(("head", "\(head.configuration.outputs) \(head.configuration.outputs == 1 ? "output" : "outputs"): \(labels)"))
+            let labels =
+                head.labels.isEmpty ? "a number" : head.labels.map { FormatError.printable($0) }.joined(separator: ", ")
+            pairs.append(
+                (
+                    "head",
+                    "\(head.configuration.outputs) \(head.configuration.outputs == 1 ? "output" : "outputs"): \(labels)"
+                ))
         } else {
             pairs.append(("head", "none; adapting makes one"))
         }

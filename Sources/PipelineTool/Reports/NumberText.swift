@@ -32,12 +32,14 @@ enum NumberText {
     /// `1.2 GiB`.
     static func bytes(_ value: Int) -> String {
         let units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
-        var amount = Double(value), unit = 0
+        var amount = Double(value)
+        var unit = 0
         while amount >= 1024, unit < units.count - 1 {
             amount /= 1024
             unit += 1
         }
-        return unit == 0 ? "\(value) bytes" : "\(amount < 10 ? fixed(amount, 1) : count(Int(amount.rounded()))) \(units[unit])"
+        return unit == 0
+            ? "\(value) bytes" : "\(amount < 10 ? fixed(amount, 1) : count(Int(amount.rounded()))) \(units[unit])"
     }
 
     /// `0.8 s`, `42 s`, `3:07`, `2:03:04`.
@@ -47,13 +49,17 @@ enum NumberText {
         let whole = Int(seconds.rounded())
         if whole < 60 { return "\(whole) s" }
         func two(_ value: Int) -> String { value < 10 ? "0\(value)" : "\(value)" }
-        return whole < 3600 ? "\(whole / 60):\(two(whole % 60))" : "\(whole / 3600):\(two(whole / 60 % 60)):\(two(whole % 60))"
+        return whole < 3600
+            ? "\(whole / 60):\(two(whole % 60))" : "\(whole / 3600):\(two(whole / 60 % 60)):\(two(whole % 60))"
     }
 
     /// `2025-01-31 17:05`, in local time.
     static func moment(_ date: Date) -> String {
-        var seconds = time_t(date.timeIntervalSince1970), parts = tm()
+        var seconds = time_t(date.timeIntervalSince1970)
+        var parts = tm()
         localtime_r(&seconds, &parts)
-        return String(format: "%04d-%02d-%02d %02d:%02d", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min)
+        return String(
+            format: "%04d-%02d-%02d %02d:%02d", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday, parts.tm_hour,
+            parts.tm_min)
     }
 }

@@ -21,7 +21,8 @@ struct PredictionRow {
             members["label"] = labels.first.map { .string($0) } ?? .null
         }
         if let probabilities {
-            members["probabilities"] = .object(Dictionary(zip(labelNames, probabilities.map { JSONValue(finite: $0) })) { first, _ in first })
+            members["probabilities"] = .object(
+                Dictionary(zip(labelNames, probabilities.map { JSONValue(finite: $0) })) { first, _ in first })
         }
         return members
     }

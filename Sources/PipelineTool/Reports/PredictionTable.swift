@@ -12,14 +12,19 @@ struct PredictionTable {
     }
 
     private func row(_ example: Int) -> PredictionRow {
-        let K = result.task.outputCount, logits = result.logits[example * K..<(example + 1) * K], names = result.task.labels
-        let labels: [String], value: Double?
+        let K = result.task.outputCount
+        let logits = result.logits[example * K..<(example + 1) * K]
+        let names = result.task.labels
+        let labels: [String]
+        let value: Double?
         switch self.labels[example] {
         case .classIndex(let index): (labels, value) = ([names[index]], nil)
         case .labelSet(let set): (labels, value) = (set.map { names[$0] }, nil)
         case .value(let number): (labels, value) = ([], number)
         }
-        return PredictionRow(labels: labels, probabilities: Prediction.probabilities(logits, result.task), value: value, logits: Array(logits))
+        return PredictionRow(
+            labels: labels, probabilities: Prediction.probabilities(logits, result.task), value: value,
+            logits: Array(logits))
     }
 
     private func identifier(_ example: Int) -> String { result.identifiers?[example] ?? String(example) }
@@ -30,7 +35,9 @@ struct PredictionTable {
         var text = TabSeparatedText.line(["index", "prediction", "line"] + result.task.labels)
         for example in labels.indices {
             let row = row(example)
-            text += TabSeparatedText.line([identifier(example), row.text, String(result.lines[example])] + (row.probabilities ?? []).map { "\($0)" })
+            text += TabSeparatedText.line(
+                [identifier(example), row.text, String(result.lines[example])]
+                    + (row.probabilities ?? []).map { "\($0)" })
         }
         return text
     }

@@ -34,11 +34,13 @@ struct RunLog {
     }
 
     var json: JSONValue {
-        .array(epochs.map {
-            [
-                "epoch": .integer(Int64($0.epoch)), "step": .integer(Int64($0.step)), "loss": JSONValue(finite: $0.loss),
-                "metrics": $0.metrics ?? .null,
-            ]
-        })
+        .array(
+            epochs.map {
+                [
+                    "epoch": .integer(Int64($0.epoch)), "step": .integer(Int64($0.step)),
+                    "loss": JSONValue(finite: $0.loss),
+                    "metrics": $0.metrics ?? .null,
+                ]
+            })
     }
 }

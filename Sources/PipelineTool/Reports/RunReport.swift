@@ -19,12 +19,15 @@ struct RunReport {
         let record = result.record
         return [
             "run": .string(result.run.description), "model": .string(record.model.description), "name": .string(name),
-            "task": .string(dataset.task.name), "steps": .integer(Int64(record.steps)), "epochs": .number(record.epochs),
-            "selected_step": .integer(Int64(record.selectedStep)), "split": record.developmentSplit.map { .string($0) } ?? .null,
+            "task": .string(dataset.task.name), "steps": .integer(Int64(record.steps)),
+            "epochs": .number(record.epochs),
+            "selected_step": .integer(Int64(record.selectedStep)),
+            "split": record.developmentSplit.map { .string($0) } ?? .null,
             "metrics": JSONValue(metrics: record.metrics), "history": log.json,
             "seconds": JSONValue(finite: result.timing?.seconds),
             "examples_per_second": JSONValue(finite: result.timing?.examplesPerSecond),
-            "tokens_per_second": JSONValue(finite: result.timing?.tokensPerSecond), "numeric_path": .string(record.numericPath),
+            "tokens_per_second": JSONValue(finite: result.timing?.tokensPerSecond),
+            "numeric_path": .string(record.numericPath),
             "seed": .integer(Int64(bitPattern: record.seed)), "cached": .bool(result.wasCached),
             "resumed_from": result.resumedFrom.map { .integer(Int64($0)) } ?? .null,
         ]
@@ -35,14 +38,21 @@ struct RunReport {
         var text = "run \(name), \(result.run.short)\(result.wasCached ? ", found in the store" : "")\n"
         var pairs = [
             ("model", record.model.short),
-            ("trained", "\(NumberText.count(record.steps)) steps, \(NumberText.fixed(record.epochs, 2)) epochs of "
-                + "\(NumberText.count(record.trainExamples)) examples, seed \(record.seed)"),
+            (
+                "trained",
+                "\(NumberText.count(record.steps)) steps, \(NumberText.fixed(record.epochs, 2)) epochs of "
+                    + "\(NumberText.count(record.trainExamples)) examples, seed \(record.seed)"
+            ),
             ("kept", "the weights of step \(NumberText.count(record.selectedStep))"),
         ]
         if let resumed = result.resumedFrom { pairs.append(("resumed", "from step \(NumberText.count(resumed))")) }
         if let timing = result.timing {
-            pairs.append(("time", "\(NumberText.duration(timing.seconds)), \(NumberText.rate(timing.examplesPerSecond)) examples/s, "
-                + "\(NumberText.rate(timing.tokensPerSecond)) tokens/s"))
+            pairs.append(
+                (
+                    "time",
+                    "\(NumberText.duration(timing.seconds)), \(NumberText.rate(timing.examplesPerSecond)) examples/s, "
+                        + "\(NumberText.rate(timing.tokensPerSecond)) tokens/s"
+                ))
         }
         pairs.append(("computed by", record.numericPath))
         text += TextTable.facts(pairs)
@@ -53,15 +63,27 @@ struct RunReport {
         return text
     }
 
+    /// Of a long run the first and the last epochs are shown, and the one that was kept.
+    private static let shownEpochs = (first: 4, last: 12)
+
     private var epochTable: String {
         let names = dataset.task.metrics
         var table = TextTable([.right, .right, .right] + names.map { _ in .right } + [.left])
         table.add(["epoch", "step", "loss"] + names + [""])
-        for epoch in log.epochs {
+        var isSkipping = false
+        for (place, epoch) in log.epochs.enumerated() {
+            let isKept = epoch.step == result.record.selectedStep
+            guard place < Self.shownEpochs.first || place >= log.epochs.count - Self.shownEpochs.last || isKept else {
+                if !isSkipping { table.add(["…", "…", "…"] + names.map { _ in "…" } + [""]) }
+                isSkipping = true
+                continue
+            }
+            isSkipping = false
             table.add(
                 ["\(epoch.epoch)", NumberText.count(epoch.step), epoch.loss.map { NumberText.fixed($0, 4) } ?? ""]
-                    + names.map { name in epoch.metrics.map { NumberText.metric($0[name]?.doubleValue) } ?? "" }
-                    + [epoch.step == result.record.selectedStep ? "kept" : ""])
+                    + names.map { name in epoch.metrics.map { NumberText.metric($0[name]?.doubleValue) } ?? "" } + [
+                        isKept ? "kept" : ""
+                    ])
         }
         return table.text
     }

@@ -32,8 +32,11 @@ final class ProgressReporter: Sendable {
     /// - Parameters:
     ///   - write: takes text for standard error.
     ///   - now: seconds since any fixed moment.
-    init(title: String, terminal: Terminal, isQuiet: Bool, write: @escaping @Sendable (String) -> Void = { StandardError.write($0) },
-         now: @escaping @Sendable () -> Double = { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }) {
+    init(
+        title: String, terminal: Terminal, isQuiet: Bool,
+        write: @escaping @Sendable (String) -> Void = { StandardError.write($0) },
+        now: @escaping @Sendable () -> Double = { Double(DispatchTime.now().uptimeNanoseconds) * 1e-9 }
+    ) {
         (self.title, self.terminal, self.isQuiet, self.write, self.now) = (title, terminal, isQuiet, write, now)
     }
 
@@ -108,7 +111,8 @@ final class ProgressReporter: Sendable {
                     title: title, fraction: fraction,
                     fields: [
                         "step \(step.step)/\(step.steps)", "loss \(NumberText.fixed(loss, 4))",
-                        "\(NumberText.duration(step.secondsLeft)) left", "\(NumberText.rate(step.examplesPerSecond)) examples/s",
+                        "\(NumberText.duration(step.secondsLeft)) left",
+                        "\(NumberText.rate(step.examplesPerSecond)) examples/s",
                         "\(NumberText.rate(step.tokensPerSecond)) tokens/s",
                     ]), time, &state)
         }
@@ -131,7 +135,8 @@ final class ProgressReporter: Sendable {
             return false
         }
         let tenth = Int(fraction * 10)
-        guard since >= Self.plainIntervals.longest || (tenth > state.lastTenth && since >= Self.plainIntervals.shortest) else { return false }
+        guard since >= Self.plainIntervals.longest || (tenth > state.lastTenth && since >= Self.plainIntervals.shortest)
+        else { return false }
         state.lastTenth = tenth
         return true
     }

@@ -11,7 +11,10 @@ struct StoreListCommand: ParsableCommand {
               pipeline store list --kind model
             """)
 
-    @Option(help: ArgumentHelp("All artifacts of this kind, also those without a name: model, dataset, run, checkpoint, evaluation.", valueName: "kind"))
+    @Option(
+        help: ArgumentHelp(
+            "All artifacts of this kind, also those without a name: model, dataset, run, checkpoint, evaluation.",
+            valueName: "kind"))
     var kind: String?
 
     @Flag(help: "All artifacts, also those without a name.")
@@ -22,30 +25,40 @@ struct StoreListCommand: ParsableCommand {
     func run() throws {
         let session = try Session(common, .reading, title: "list")
         if let kind, !ReferenceName.isValid(kind: kind) {
-            throw PipelineError(.usage, "'\(FormatError.printable(kind))' cannot be a kind", advice: "Kinds are model, dataset, run, checkpoint, evaluation.")
+            throw PipelineError(
+                .usage, "'\(FormatError.printable(kind))' cannot be a kind",
+                advice: "Kinds are model, dataset, run, checkpoint, evaluation.")
         }
-        let entries = try session.store.list(kinds: kind.map { [$0] } ?? []).filter { all || kind != nil || !ArtifactNames.shown($0.references).isEmpty }
+        let entries = try session.store.list(kinds: kind.map { [$0] } ?? []).filter {
+            all || kind != nil || !ArtifactNames.shown($0.references).isEmpty
+        }
         let json: JSONValue = [
-            "artifacts": .array(entries.map { entry in
-                [
-                    "digest": .string(entry.digest.description), "kind": .string(entry.kind), "stage": .string(entry.stage),
-                    "names": .array(ArtifactNames.shown(entry.references).map { .string($0) }),
-                    "created": .number(entry.created.timeIntervalSince1970), "logical_bytes": .integer(Int64(entry.logicalBytes)),
-                ]
-            }),
+            "artifacts": .array(
+                entries.map { entry in
+                    [
+                        "digest": .string(entry.digest.description), "kind": .string(entry.kind),
+                        "stage": .string(entry.stage),
+                        "names": .array(ArtifactNames.shown(entry.references).map { .string($0) }),
+                        "created": .number(entry.created.timeIntervalSince1970),
+                        "logical_bytes": .integer(Int64(entry.logicalBytes)),
+                    ]
+                })
         ]
         var table = TextTable([.left, .left, .left, .right, .left], indentation: 0)
         table.add("kind", "name", "digest", "size", "made")
         for entry in entries {
             table.add(
-                entry.kind, ArtifactNames.bare(entry.references, kind: entry.kind), entry.digest.short, NumberText.bytes(entry.logicalBytes),
+                entry.kind, ArtifactNames.bare(entry.references, kind: entry.kind), entry.digest.short,
+                NumberText.bytes(entry.logicalBytes),
                 NumberText.moment(entry.created))
         }
         let isEmpty = entries.isEmpty
         try session.finish(
             Report(
                 json: json, text: isEmpty ? "nothing\(kind.map { " of kind \($0)" } ?? "")\n" : table.text,
-                next: isEmpty && kind == nil ? session.command("import", "SOURCE", "--name", "MODEL") : session.command("store", "show", "NAME")))
+                next: isEmpty && kind == nil
+                    ? session.command("import", "SOURCE", "--name", "MODEL") : session.command("store", "show", "NAME"))
+        )
     }
 }
 
@@ -53,7 +66,9 @@ struct StoreListCommand: ParsableCommand {
 enum ArtifactNames {
     /// References that stand for something a person named: `kind/name`.
     static func shown(_ references: [String]) -> [String] {
-        references.filter { reference in !["progress/", "timing/", Store.stageKind + "/"].contains { reference.hasPrefix($0) } }
+        references.filter { reference in
+            !["progress/", "timing/", Store.stageKind + "/"].contains { reference.hasPrefix($0) }
+        }
     }
 
     /// Names without the artifact's own kind in front.

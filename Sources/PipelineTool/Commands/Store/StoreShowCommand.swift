@@ -28,7 +28,8 @@ struct StoreShowCommand: ParsableCommand {
         let (_, digest, artifact) = try store.resolve(subject, kinds: kind.map { [$0] } ?? [])
         let names = try Names(digest, store)
         let json: JSONValue = [
-            "digest": .string(digest.description), "kind": .string(artifact.kind), "names": .array(names.own.map { .string($0) }),
+            "digest": .string(digest.description), "kind": .string(artifact.kind),
+            "names": .array(names.own.map { .string($0) }),
             "history": .array(names.history), "logical_bytes": .integer(Int64(artifact.logicalByteCount)),
             "manifest": try JSONValue(parsing: artifact.manifest()),
         ]
@@ -38,14 +39,24 @@ struct StoreShowCommand: ParsableCommand {
         pairs.append(("made by", "\(provenance.stage), version \(provenance.stageVersion)"))
         for (role, input) in provenance.inputs.sorted(by: { $0.key < $1.key }) {
             let inputNames = try Names(input, store).own
-            pairs.append(("from \(role)", "\(input.short)\(inputNames.isEmpty ? "" : "  " + inputNames.joined(separator: ", "))"))
+            pairs.append(
+                ("from \(role)", "\(input.short)\(inputNames.isEmpty ? "" : "  " + inputNames.joined(separator: ", "))")
+            )
         }
         pairs.append(("licence", provenance.license.map { FormatError.printable($0) } ?? "not stated"))
-        pairs.append(("size", "\(NumberText.bytes(artifact.logicalByteCount)) in \(artifact.blobs.count) \(artifact.blobs.count == 1 ? "part" : "parts")"))
+        pairs.append(
+            (
+                "size",
+                "\(NumberText.bytes(artifact.logicalByteCount)) in \(artifact.blobs.count) \(artifact.blobs.count == 1 ? "part" : "parts")"
+            ))
         pairs += try facts(artifact, digest, store)
         text += TextTable.facts(pairs)
-        if artifact.kind == PreparedDataset.artifactKind { text += "\n" + DatasetFacts(try PreparedDataset(digest: digest, artifact: artifact)).text }
-        if let recipe = provenance.recipe.objectValue, !recipe.isEmpty { text += "\nrecipe\n" + Self.flat(provenance.recipe) }
+        if artifact.kind == PreparedDataset.artifactKind {
+            text += "\n" + DatasetFacts(try PreparedDataset(digest: digest, artifact: artifact)).text
+        }
+        if let recipe = provenance.recipe.objectValue, !recipe.isEmpty {
+            text += "\nrecipe\n" + Self.flat(provenance.recipe)
+        }
         if blobs { text += "\nblobs\n" + Self.table(artifact.blobs) }
         try session.finish(Report(json: json, text: text, next: Self.next(artifact, subject, session)))
     }
@@ -57,7 +68,8 @@ struct StoreShowCommand: ParsableCommand {
         case RunRecord.artifactKind:
             let record = try RunRecord(artifact)
             return [
-                ("model", record.model.short), ("steps", "\(NumberText.count(record.steps)), kept \(NumberText.count(record.selectedStep))"),
+                ("model", record.model.short),
+                ("steps", "\(NumberText.count(record.steps)), kept \(NumberText.count(record.selectedStep))"),
                 ("computed by", record.numericPath),
             ] + record.metrics.map { ("\(record.developmentSplit ?? "") \($0.name)", NumberText.metric($0.value)) }
         default: return []
@@ -68,7 +80,8 @@ struct StoreShowCommand: ParsableCommand {
         switch artifact.kind {
         case RunRecord.artifactKind: session.command("eval", subject)
         case ModelDescription.artifactKind: session.command("export", subject, "FOLDER")
-        case PreparedDataset.artifactKind: session.command("adapt", "--model", "MODEL", "--data", subject, "--name", "RUN")
+        case PreparedDataset.artifactKind:
+            session.command("adapt", "--model", "MODEL", "--data", subject, "--name", "RUN")
         default: session.command("store", "list")
         }
     }
@@ -78,7 +91,9 @@ struct StoreShowCommand: ParsableCommand {
         var table = TextTable([.left, .left])
         func visit(_ value: JSONValue, _ path: String) {
             if let members = value.objectValue, !members.isEmpty {
-                for (key, member) in members.sorted(by: { $0.key < $1.key }) { visit(member, path.isEmpty ? key : path + "." + key) }
+                for (key, member) in members.sorted(by: { $0.key < $1.key }) {
+                    visit(member, path.isEmpty ? key : path + "." + key)
+                }
             } else {
                 let text = value.stringValue ?? ((try? value.canonicalText()) ?? "")
                 table.add(FormatError.printable(path), FormatError.printable(text, limit: 100))
@@ -92,7 +107,8 @@ struct StoreShowCommand: ParsableCommand {
         var table = TextTable([.left, .left, .left, .right, .left])
         for blob in blobs {
             table.add(
-                FormatError.printable(blob.name), blob.elementType ?? "bytes", blob.shape.map { "\($0)" } ?? "", NumberText.bytes(blob.byteCount),
+                FormatError.printable(blob.name), blob.elementType ?? "bytes", blob.shape.map { "\($0)" } ?? "",
+                NumberText.bytes(blob.byteCount),
                 blob.digest.short)
         }
         return table.text
@@ -110,7 +126,10 @@ struct StoreShowCommand: ParsableCommand {
                 for reference in try store.references(kind: kind) {
                     if reference.digest == digest { own.append("\(kind)/\(reference.name)") }
                     for entry in reference.history where entry.digest == digest {
-                        history.append(["name": .string("\(kind)/\(reference.name)"), "created": .number(entry.created.timeIntervalSince1970)])
+                        history.append([
+                            "name": .string("\(kind)/\(reference.name)"),
+                            "created": .number(entry.created.timeIntervalSince1970),
+                        ])
                     }
                 }
             }

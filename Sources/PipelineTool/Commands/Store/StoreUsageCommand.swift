@@ -21,26 +21,40 @@ struct StoreUsageCommand: ParsableCommand {
         let json: JSONValue = [
             "logical_bytes": .integer(Int64(usage.logicalBytes)), "stored_bytes": .integer(Int64(usage.storedBytes)),
             "artifacts": .integer(Int64(usage.artifactCount)), "blobs": .integer(Int64(usage.blobCount)),
-            "unreferenced_blobs": .integer(Int64(usage.unreferencedCount)), "unreferenced_bytes": .integer(Int64(usage.unreferencedBytes)),
-            "entries": .array(usage.artifacts.map { entry in
-                [
-                    "digest": .string(entry.digest.description), "kind": .string(entry.kind),
-                    "names": .array(ArtifactNames.shown(entry.references).map { .string($0) }),
-                    "logical_bytes": .integer(Int64(entry.logicalBytes)), "stored_bytes": .integer(Int64(entry.storedBytes)),
-                    "exclusive_bytes": .integer(Int64(entry.exclusiveBytes)),
-                ]
-            }),
+            "unreferenced_blobs": .integer(Int64(usage.unreferencedCount)),
+            "unreferenced_bytes": .integer(Int64(usage.unreferencedBytes)),
+            "entries": .array(
+                usage.artifacts.map { entry in
+                    [
+                        "digest": .string(entry.digest.description), "kind": .string(entry.kind),
+                        "names": .array(ArtifactNames.shown(entry.references).map { .string($0) }),
+                        "logical_bytes": .integer(Int64(entry.logicalBytes)),
+                        "stored_bytes": .integer(Int64(entry.storedBytes)),
+                        "exclusive_bytes": .integer(Int64(entry.exclusiveBytes)),
+                    ]
+                }),
         ]
         var text = "\(session.store.location.path)\n"
         var pairs = [
-            ("logical", NumberText.bytes(usage.logicalBytes) + " in \(NumberText.count(usage.artifactCount)) artifacts"),
+            (
+                "logical",
+                NumberText.bytes(usage.logicalBytes) + " in \(NumberText.count(usage.artifactCount)) artifacts"
+            ),
             ("stored", NumberText.bytes(usage.storedBytes) + " in \(NumberText.count(usage.blobCount)) blobs"),
         ]
         if usage.storedBytes > 0 {
-            pairs.append(("saved", NumberText.percent(max(0, usage.logicalBytes - usage.storedBytes), of: max(1, usage.logicalBytes))))
+            pairs.append(
+                (
+                    "saved",
+                    NumberText.percent(max(0, usage.logicalBytes - usage.storedBytes), of: max(1, usage.logicalBytes))
+                ))
         }
         if usage.unreferencedCount > 0 {
-            pairs.append(("left over", "\(NumberText.bytes(usage.unreferencedBytes)) in \(usage.unreferencedCount) blobs of interrupted work"))
+            pairs.append(
+                (
+                    "left over",
+                    "\(NumberText.bytes(usage.unreferencedBytes)) in \(usage.unreferencedCount) blobs of interrupted work"
+                ))
         }
         text += TextTable.facts(pairs)
         if !usage.artifacts.isEmpty {
@@ -48,7 +62,8 @@ struct StoreUsageCommand: ParsableCommand {
             table.add("kind", "name", "digest", "logical", "stored", "its own")
             for entry in usage.artifacts.prefix(Self.shown) {
                 table.add(
-                    entry.kind, ArtifactNames.bare(entry.references, kind: entry.kind), entry.digest.short, NumberText.bytes(entry.logicalBytes),
+                    entry.kind, ArtifactNames.bare(entry.references, kind: entry.kind), entry.digest.short,
+                    NumberText.bytes(entry.logicalBytes),
                     NumberText.bytes(entry.storedBytes), NumberText.bytes(entry.exclusiveBytes))
             }
             text += "\n" + table.text

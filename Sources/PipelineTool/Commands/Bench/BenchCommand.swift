@@ -1,0 +1,7 @@
+import ArgumentParser
+
+struct BenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Measures the machine's speed with the tool's own code.",
+        subcommands: [BenchStepCommand.self])
+}
