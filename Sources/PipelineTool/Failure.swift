@@ -115,6 +115,7 @@ struct Failure {
 struct DamageFound: Error, CustomStringConvertible {
     let count: Int
     var description: String {
-        "\(count) \(count == 1 ? "file" : "files") of the store damaged or missing. Import, prepare or adapt again what is named above."
+        "\(count) \(count == 1 ? "file" : "files") of the store damaged or missing. "
+            + "Import, prepare or adapt again what is named above."
     }
 }

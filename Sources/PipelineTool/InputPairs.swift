@@ -17,7 +17,8 @@ struct InputPairs {
 
     /// The next line's texts as bytes that are valid until the next call; nil at the end.
     ///
-    /// - Throws: `FormatError` with the line for text that is not UTF-8, for a second tab, and for a pair where a text is needed.
+    /// - Throws: `FormatError` with the line for text that is not UTF-8, for a second tab, and for a pair where a text
+    ///   is needed.
     func next() throws -> (text: UnsafeBufferPointer<UInt8>, pair: UnsafeBufferPointer<UInt8>?)? {
         guard let line = try reader.next() else { return nil }
         guard let base = line.baseAddress, let hit = memchr(base, 0x09, line.count) else {

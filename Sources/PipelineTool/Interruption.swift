@@ -1,7 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Ctrl-C and SIGTERM while a stage works: the first asks it to save and stop, a second Ctrl-C ends the process at once.
+/// Ctrl-C and SIGTERM while a stage works: the first asks it to save and stop, a second Ctrl-C ends the process at
+/// once.
 enum Interruption {
     private static let received = Atomic<Int32>(0)
 

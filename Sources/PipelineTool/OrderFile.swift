@@ -2,7 +2,8 @@ import Foundation
 import Pipeline
 import Store
 
-/// A written-out order of examples: a JSON array of epochs, each an array of batches, each an array of row numbers from 0.
+/// A written-out order of examples: a JSON array of epochs, each an array of batches, each an array of row numbers from
+/// 0.
 enum OrderFile {
     /// - Throws: `FormatError` for a file of another form; which numbers are rows is judged by the stage.
     static func read(_ path: String) throws -> [[[Int]]] {

@@ -25,7 +25,7 @@ struct SchemaChecker {
             if !fits {
                 throw Violation(
                     description:
-                        "\(path): \(try value.canonicalText().prefix(200)) against \(keyword) \(try rule.canonicalText())"
+                        "\(path): \(try value.canonicalText()) against \(keyword) \(try rule.canonicalText())"
                 )
             }
         }

@@ -50,8 +50,8 @@ final class Scratch {
         return try outcome.json()
     }
 
-    /// Runs a command that must fail, and checks that it says so as every failure does: nothing on standard output, one message
-    /// that is not empty on standard error.
+    /// Runs a command that must fail, and checks that it says so as every failure does: nothing on standard output, one
+    /// message that is not empty on standard error.
     func failure(_ words: String..., input: String = "") throws -> Tool.Outcome {
         let outcome = try Tool.run(words, input: input, in: self)
         #expect(outcome.status != 0)

@@ -40,12 +40,7 @@ extension AdaptStage {
         let tokensPerStep = Double(setup.train.ids.count) / Double(setup.order.batchCount(epoch: 0))
         // A forward pass is about a third of a step.
         let perEvaluation = setup.development.map { Double($0.ids.count) / tokensPerStep * perStep / 3 } ?? 0
-        let evaluations: Double = switch recipe.evaluation {
-        case .never: 0
-        case .atEnd: 1
-        case .everyEpoch: (Double(setup.steps) / Double(setup.order.batchCount(epoch: 0))).rounded(.up)
-        case .every(let interval): (Double(setup.steps) / Double(interval)).rounded(.up)
-        }
+        let evaluations = Double(recipe.evaluation.count(from: 1, through: setup.steps, epochSteps: setup.order.batchCount(epoch: 0)))
         let weights = work.weights.buffer.byteCount, moments = work.optimizer.state.byteCount
         let best = recipe.selection == .best && setup.development != nil ? weights : 0
         let frozen = try recipe.optimizer.rates(for: work.network.layout).frozen

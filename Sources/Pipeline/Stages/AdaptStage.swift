@@ -55,7 +55,8 @@ public struct AdaptStage {
         let checkpoints = CheckpointStorage(store: store, key: setup.key, numericPath: work.numericPath)
         var state = TrainingState(), best: Parameters?, resumedFrom: Int?
         if restarts { try checkpoints.discard() } else if let checkpoint = try checkpoints.newest() {
-            (state, best) = try checkpoints.restore(checkpoint, weights: work.weights, optimizer: work.optimizer)
+            (state, best) = try checkpoints.restore(
+                checkpoint, weights: work.weights, optimizer: work.optimizer, keepsBest: recipe.selection == .best)
             // The best weights are saved apart only when they are not the present ones.
             if best == nil, recipe.selection == .best, state.bestStep == state.step { best = work.weights.copy() }
             resumedFrom = state.step

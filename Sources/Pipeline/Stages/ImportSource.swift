@@ -46,7 +46,14 @@ struct SourceFiles {
                 let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
                 files = names.filter { $0.hasSuffix(".safetensors") || $0 == "README.md" }.map { folder.appendingPathComponent($0) }
                 if FileManager.default.fileExists(atPath: index.path) { files.append(index) }
-            } else { files = [weights] }
+            } else {
+                files = [weights]
+                if weights.pathExtension == "json" {
+                    // An index says which files hold the tensors.
+                    let shards = try ShardIndex(weights, limit: ShardedSafeTensors.longestIndex).tensorsOfShard.keys.sorted()
+                    files += shards.map { weights.deletingLastPathComponent().appendingPathComponent($0) }
+                }
+            }
             return (files + [configuration] + tokenizerFiles).filter { FileManager.default.fileExists(atPath: $0.path) }
         }
     }
@@ -118,9 +125,9 @@ struct ModelCard {
     private(set) var facts: [String: String] = [:]
 
     init(folder: URL?) {
-        guard let folder, let text = try? String(contentsOf: folder.appendingPathComponent("README.md"), encoding: .utf8),
-              text.hasPrefix("---\n"), let end = text.dropFirst(4).range(of: "\n---")
-        else { return }
+        guard let folder, let read = try? String(contentsOf: folder.appendingPathComponent("README.md"), encoding: .utf8) else { return }
+        let text = read.replacingOccurrences(of: "\r\n", with: "\n")
+        guard text.hasPrefix("---\n"), let end = text.dropFirst(4).range(of: "\n---") else { return }
         for line in text[text.index(text.startIndex, offsetBy: 4)..<end.lowerBound].split(separator: "\n") {
             let parts = line.split(separator: ":", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
             guard parts.count == 2, !parts[1].isEmpty, !line.hasPrefix(" "), !line.hasPrefix("-") else { continue }

@@ -61,6 +61,7 @@ public struct PrepareStage {
             try setName(dataset.digest, context.store)
             return Result(dataset: dataset, wasCached: true)
         }
+        try NameInUse.check(context.store, kind: PreparedDataset.artifactKind, name: name, replaces: replaces)
 
         let tokenizer = try model.tokenizer()
         let writer = try context.store.writer()
@@ -143,11 +144,13 @@ public struct PrepareStage {
             pieces.withLock { $0[index] = piece }
         }
         if let error = failure.withLock({ $0 }) { throw error }
-        if context.isCancelled() { throw Interrupted(step: nil) }
+        let whole = pieces.withLock { $0 }.compactMap { $0 }
+        // A chunk that saw the cancellation is missing, whatever is answered now.
+        if whole.count < chunks || context.isCancelled() { throw Interrupted(step: nil) }
 
         var tokens = TokenSplit(name: split.name, ids: [], starts: [0], types: [], lines: examples.map(\.line))
         var histogram: [Int] = [], truncated = 0, longest = 0
-        for piece in pieces.withLock({ $0 }).compactMap({ $0 }) {
+        for piece in whole {
             tokens.ids += piece.ids
             tokens.types += piece.types
             truncated += piece.truncated

@@ -51,7 +51,8 @@ struct CheckpointStorage {
     ///
     /// - Returns: the state, and the best weights when they are not the present ones.
     /// - Throws: `PipelineError` with code `otherNumericPath`; `OptimizerError` when moments or scalars do not fit.
-    func restore(_ artifact: Artifact, weights: Parameters, optimizer: Optimizer) throws -> (TrainingState, best: Parameters?) {
+    func restore(_ artifact: Artifact, weights: Parameters, optimizer: Optimizer, keepsBest: Bool) throws
+        -> (TrainingState, best: Parameters?) {
         let path = artifact.attributes["numeric_path"]?.stringValue ?? "unknown"
         guard path == numericPath else {
             throw PipelineError(
@@ -72,7 +73,13 @@ struct CheckpointStorage {
         try optimizer.restore(scalars: scalars, layouts: layouts) { name, values in
             try read(artifact, "moments/\(name)/", into: values)
         }
-        guard artifact.blobs.contains(where: { $0.name.hasPrefix("best/") }) else { return (state, nil) }
+        guard optimizer.state.step == state.step else {
+            throw PipelineError(
+                .unfitInput, "the checkpoint's optimizer has done \(optimizer.state.step) updates and its training state \(state.step)",
+                advice: "Start the run again with --restart.")
+        }
+        // The best weights stand apart unless they are the present ones; `keepsBest` says whether the run needs them.
+        guard keepsBest, let bestStep = state.bestStep, bestStep != state.step else { return (state, nil) }
         let best = Parameters(layout: weights.layout)
         try read(artifact, "best/", into: best)
         return (state, best)

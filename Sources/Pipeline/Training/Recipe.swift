@@ -176,7 +176,16 @@ public struct Recipe: Sendable {
         }
         let node: Node?
         do { node = try Yams.compose(yaml: text) } catch let error as YamlError {
-            throw fault("the file is not YAML", found: "\(error)")
+            switch error {
+            case .duplicatedKeysInMapping(let keys, let context):
+                let key = keys.min() ?? ""
+                let line = repeatedLine(of: key, in: text) ?? context.mark.line
+                throw fault("the key '\(FormatError.printable(key))' stands twice", line: line)
+            case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _), .composer(_, let problem, let mark, _):
+                throw fault("the file is not YAML", line: mark.line, found: problem)
+            case .reader(let problem, _, _, _): throw fault("the file is not YAML", found: problem)
+            default: throw fault("the file is not YAML", found: "\(error)")
+            }
         }
         guard let node else { return [:] }
         guard let mapping = node.mapping else { throw fault("a recipe is a list of keys with values") }
@@ -194,6 +203,30 @@ public struct Recipe: Sendable {
             } else { throw fault("'\(name)' is neither a value nor a list", line: value.mark?.line) }
         }
         return values
+    }
+
+    /// The line on which a key stands for the second time; the YAML reader names only where the mapping begins.
+    private static func repeatedLine(of key: String, in text: String) -> Int? {
+        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated().filter { _, line in
+            guard let colon = line.firstIndex(of: ":") else { return false }
+            return line[..<colon].trimmingCharacters(in: CharacterSet(charactersIn: " \t\"'")) == key
+        }
+        return lines.dropFirst().first.map { $0.offset + 1 }
+    }
+}
+
+extension Recipe.Evaluation {
+    /// How often it is due from an update on, itself included, through the last; epochs are taken as equally long.
+    func count(from step: Int, through steps: Int, epochSteps: Int) -> Int {
+        func ends(of interval: Int) -> Int {
+            steps / interval - (step - 1) / interval + (steps.isMultiple(of: interval) ? 0 : 1)
+        }
+        return switch self {
+        case .never: 0
+        case .atEnd: 1
+        case .everyEpoch: ends(of: epochSteps)
+        case .every(let interval): ends(of: interval)
+        }
     }
 }
 

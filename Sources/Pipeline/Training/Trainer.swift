@@ -99,13 +99,14 @@ final class Trainer {
         timing.examples += examples.count
         timing.tokens += examples.reduce(0) { $0 + train.length($1) }
         let perStep = timing.stepSeconds / Double(timing.steps)
-        let evaluationsLeft = Double(dueEvaluations(after: state.step))
+        let evaluationsLeft = development == nil
+            ? 0 : recipe.evaluation.count(from: state.step, through: steps, epochSteps: order.batchCount(epoch: epoch))
         let perEvaluation = timing.evaluations > 0 ? timing.evaluationSeconds / Double(timing.evaluations) : 0
         context.observe(.step(StepProgress(
             step: state.step, steps: steps, epoch: Double(epoch) + Double(order.place(step: state.step - 1).batch + 1) / Double(order.batchCount(epoch: epoch)),
             loss: report.loss, learningRate: report.learningRate, examplesPerSecond: timing.examplesPerSecond,
             tokensPerSecond: timing.tokensPerSecond,
-            secondsLeft: Double(steps - state.step) * perStep + evaluationsLeft * perEvaluation)))
+            secondsLeft: Double(steps - state.step) * perStep + Double(evaluationsLeft) * perEvaluation)))
     }
 
     private func log(_ line: JSONValue) throws {
@@ -126,15 +127,6 @@ final class Trainer {
     }
 
     private var isEvaluationDue: Bool { state.evaluatedStep != state.step && isDue(state.step) }
-
-    private func dueEvaluations(after step: Int) -> Int {
-        switch recipe.evaluation {
-        case .never: return 0
-        case .atEnd: return development == nil ? 0 : 1
-        case .everyEpoch: return development == nil ? 0 : max(1, (steps - step) / max(1, order.batchCount(epoch: 0)))
-        case .every(let interval): return development == nil ? 0 : max(1, (steps - step) / interval)
-        }
-    }
 
     private func evaluate(_ clock: ContinuousClock) throws {
         guard let development else { return }

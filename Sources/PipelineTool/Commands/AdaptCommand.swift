@@ -7,8 +7,9 @@ struct AdaptCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "adapt", abstract: "Adapts a model to a dataset.",
         discussion: """
-            The same model, data, recipe and seed are never computed twice. An interrupted run goes on from its newest checkpoint \
-            with the same command, and ends exactly as if it had not been interrupted. 'pipeline recipes' lists the keys of a recipe.
+            The same model, data, recipe and seed are never computed twice. An interrupted run goes \
+            on from its newest checkpoint with the same command, and ends exactly as if it had not been interrupted. \
+            'pipeline recipes' lists the keys of a recipe.
 
               pipeline adapt --model minilm --data mrpc --name mrpc-minilm --set learning_rate=1e-4 --set epochs=3
               pipeline adapt --model minilm --data mrpc --name mrpc-careful --recipe careful.yaml --seed 1

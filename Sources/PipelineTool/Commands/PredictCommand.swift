@@ -7,7 +7,8 @@ struct PredictCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "predict", abstract: "Says what an adapted model thinks of a text.",
         discussion: """
-            Of a file or standard input: one text a line, a tab between the two texts of a pair. The answer is then tab-separated too.
+            Of a file or standard input: one text a line, a tab between the two texts of a pair. \
+            The answer is then tab-separated too.
 
               pipeline predict reviews-minilm --text "A warm and funny film."
               pipeline predict mrpc-minilm --text "It rained all day." --pair "The day was wet."
@@ -44,7 +45,9 @@ struct PredictCommand: ParsableCommand {
 
     func run() throws {
         let session = try Session(common, .reading, title: "predict")
-        let predictor = try Predictor(subject, maxLength: maxLength, context: session.context())
+        // Nothing is saved here, so Ctrl-C may end the process as it ends any other.
+        let context = StageContext(store: session.store, threads: common.threadCount)
+        let predictor = try Predictor(subject, maxLength: maxLength, context: context)
         if let text { try predict(text, predictor, session) } else { try predictFile(predictor, session) }
     }
 

@@ -7,8 +7,8 @@ struct PrepareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "prepare", abstract: "Turns a task's data into a dataset for a model.",
         discussion: """
-            TASK is one of GLUE's (\(GLUECatalogue.all.map(\.name).joined(separator: ", "))), read from its official files, or \
-            for your own TSV, CSV or JSON Lines \(OwnDataOptions.taskNames.joined(separator: ", ")).
+            TASK is one of GLUE's (\(GLUECatalogue.all.map(\.name).joined(separator: ", "))), read from its official \
+            files, or for your own TSV, CSV or JSON Lines \(OwnDataOptions.taskNames.joined(separator: ", ")).
 
               pipeline prepare --task mrpc --data ./glue --model minilm --name mrpc
               pipeline prepare --task classification --data ./reviews --model minilm --name reviews --max-length 64

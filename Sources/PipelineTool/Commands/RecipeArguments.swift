@@ -7,7 +7,7 @@ import Pipeline
 struct RecipeArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "An optimizer (\(Catalogue.names.joined(separator: ", "))) or a YAML file of 'key: value' lines. Default: adamw.",
+            "An optimizer (\(Catalogue.names.joined(separator: ", "))) or a YAML file of keys. Default: adamw.",
             valueName: "recipe"))
     var recipe: String?
 

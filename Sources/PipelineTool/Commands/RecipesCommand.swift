@@ -37,7 +37,7 @@ struct RecipesCommand: ParsableCommand {
         }
         if !common.quiet {
             text +=
-                "\nnext: pipeline adapt --model MODEL --data DATA --name RUN --recipe \(rows[0].name) --set learning_rate=1e-4\n"
+                "\nnext: pipeline adapt --model MODEL --data DATA --name RUN --recipe \(rows[0].name)\n"
         }
         try StandardOutput.write(text)
     }

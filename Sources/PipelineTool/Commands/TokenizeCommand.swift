@@ -8,7 +8,8 @@ struct TokenizeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tokenize", abstract: "Cuts text into a model's token ids.",
         discussion: """
-            One line of text in, one JSON array of ids out, special tokens included. A tab separates the two texts of a pair.
+            One line of text in, one JSON array of ids out, special tokens included. \
+            A tab separates the two texts of a pair.
 
               echo "A warm and funny film." | pipeline tokenize minilm
               pipeline tokenize minilm --input sentences.txt > ids.jsonl

@@ -32,8 +32,8 @@ struct DatasetFacts {
 
     /// Whole lines: splits, label balance, lengths.
     var text: String {
-        var lines =
-            "  task \(dataset.task.name)\(dataset.task.isPair ? ", pairs" : ""), at most \(dataset.maxLength) tokens\n\n"
+        let pairs = dataset.task.isPair ? ", pairs" : ""
+        var lines = "  task \(dataset.task.name)\(pairs), at most \(dataset.maxLength) tokens\n\n"
         lines += splitTable
         if !dataset.task.labels.isEmpty { lines += "\n" + balanceTable }
         return lines + "\n" + histogram
@@ -73,8 +73,8 @@ struct DatasetFacts {
                     + splits.map { split in
                         guard index < split.labelCounts.count else { return "" }
                         let count = split.labelCounts[index].examples
-                        return
-                            "\(NumberText.count(count))  \(TextTable.padded(NumberText.percent(count, of: split.examples), to: 7, .right))"
+                        let share = TextTable.padded(NumberText.percent(count, of: split.examples), to: 7, .right)
+                        return "\(NumberText.count(count))  \(share)"
                     })
         }
         let rest = dataset.task.labels.count - Self.shownLabels

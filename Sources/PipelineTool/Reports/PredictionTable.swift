@@ -29,8 +29,8 @@ struct PredictionTable {
 
     private func identifier(_ example: Int) -> String { result.identifiers?[example] ?? String(example) }
 
-    /// A header and a line for each example: its identifier or number, the prediction, its line in the file, and the probability
-    /// of each label.
+    /// A header and a line for each example: its identifier or number, the prediction, its line in the file, and the
+    /// probability of each label.
     var tabSeparated: String {
         var text = TabSeparatedText.line(["index", "prediction", "line"] + result.task.labels)
         for example in labels.indices {

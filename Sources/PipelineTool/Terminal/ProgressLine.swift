@@ -8,7 +8,8 @@ struct ProgressLine: Hashable, Sendable {
 
     private static let barLengths = 8...30
 
-    /// A bar with its fields in at most `columns` columns. The bar's length depends on the terminal alone, so that it stands still.
+    /// A bar with its fields in at most `columns` columns. The bar's length depends on the terminal alone, so that it
+    /// stands still.
     func drawn(columns: Int, hasColor: Bool) -> String {
         let percent = TextTable.padded("\(Int(min(1, max(0, fraction)) * 100)) %", to: 5, .right)
         // The last column stays free: some terminals wrap there.

@@ -7,7 +7,8 @@ import Synchronization
 final class ProgressReporter: Sendable {
     /// On a terminal the line changes at most this often, in seconds.
     private static let drawingInterval = 0.1
-    /// Elsewhere a line is written after each tenth of the work, but not more often than the first nor less often than the second.
+    /// Elsewhere a line is written after each tenth of the work, but not more often than the first nor less often than
+    /// the second.
     private static let plainIntervals = (shortest: 1.0, longest: 10.0)
     /// The shown loss is a running mean: one batch's loss jumps about.
     private static let lossMemory = 0.95

@@ -47,7 +47,8 @@ struct StoreShowCommand: ParsableCommand {
         pairs.append(
             (
                 "size",
-                "\(NumberText.bytes(artifact.logicalByteCount)) in \(artifact.blobs.count) \(artifact.blobs.count == 1 ? "part" : "parts")"
+                NumberText.bytes(artifact.logicalByteCount)
+                    + (artifact.blobs.count == 1 ? "" : " in \(artifact.blobs.count) parts")
             ))
         pairs += try facts(artifact, digest, store)
         text += TextTable.facts(pairs)

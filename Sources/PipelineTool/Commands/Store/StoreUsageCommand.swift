@@ -5,7 +5,8 @@ struct StoreUsageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "usage", abstract: "Shows what takes how much space.",
         discussion: """
-            Logical bytes are those of every artifact kept whole by itself; stored bytes are the files, shared and compressed.
+            Logical bytes are those of every artifact kept whole by itself; stored bytes are the files, \
+            shared and compressed.
 
               pipeline store usage
             """)
@@ -53,7 +54,8 @@ struct StoreUsageCommand: ParsableCommand {
             pairs.append(
                 (
                     "left over",
-                    "\(NumberText.bytes(usage.unreferencedBytes)) in \(usage.unreferencedCount) blobs of interrupted work"
+                    NumberText.bytes(usage.unreferencedBytes)
+                        + " in \(usage.unreferencedCount) blobs of interrupted work"
                 ))
         }
         text += TextTable.facts(pairs)

@@ -1,0 +1,56 @@
+import Foundation
+import Store
+import Testing
+
+@Suite struct AdaptCommandTests {
+    private static let adapt = ["adapt", "--model", "tiny", "--data", "films", "--name", "critic", "--json"]
+
+    @Test func aDryRunEstimatesAndStoresNothing() throws {
+        let scratch = try Scratch.prepared()
+        let before = try scratch.json("store", "list", "--all")
+        let estimate = try Tool.run(Self.adapt + ["--dry-run", "--set", "freeze=embeddings"], in: scratch).json()
+        try SchemaChecker("adapt-estimate").check(estimate)
+        #expect(estimate["steps"] == 6)
+        let parameters = try #require(estimate["parameters"]?.integerValue)
+        #expect(try #require(estimate["trained_parameters"]?.integerValue) < parameters)
+        #expect(try #require(estimate["memory_bytes"]?.integerValue) > 8 * parameters, "weights and gradient at least")
+        #expect(try scratch.json("store", "list", "--all") == before)
+        #expect(try scratch.failure("store", "show", "critic").status == 64)
+    }
+
+    @Test func aGivenOrderDecidesTheBatches() throws {
+        let scratch = try Scratch.prepared()
+        let order = try scratch.write("[[[0, 1, 2], [49]], [[3, 4]]]", "order.json")
+        let log = scratch.path("log.jsonl")
+        let run = try Tool.run(Self.adapt + ["--order", order, "--set", "epochs=2", "--log", log], in: scratch).json()
+        #expect(run["steps"] == 3)
+        let events = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+            .map { try JSONValue(parsing: Array($0.utf8)) }.filter { $0["event"] == "step" }
+        #expect(events.map { $0["examples"] } == [3, 1, 2])
+        #expect(events.map { $0["epoch"] } == [1, 1, 2])
+        let rows = try scratch.write("[[[2], [3], [2]]]", "rows.json")
+        let still = ["--set", "learning_rate=0", "--set", "dropout=0", "--set", "epochs=1", "--replace", "--log", log]
+        _ = try Tool.run(Self.adapt + ["--order", rows] + still, in: scratch).json()
+        let losses = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+            .map { try JSONValue(parsing: Array($0.utf8)) }.filter { $0["event"] == "step" }.map { $0["loss"] }
+        #expect(losses[0] == losses[2] && losses[0] != losses[1], "without learning a row has its own loss: \(losses)")
+    }
+
+    @Test(arguments: ["[[[0, 50]]]", "[[[-1]]]", "[[[0.5]]]", "[[]]", "[0]", "{}", "[[[0]"])
+    func anOrderThatIsNoneIsRefused(text: String) throws {
+        let scratch = try Scratch.prepared()
+        let order = try scratch.write(text, "order.json")
+        let outcome = try Tool.run(Self.adapt + ["--order", order], in: scratch)
+        #expect(outcome.status == 65, "\(outcome.errors)")
+        #expect(outcome.errors.hasPrefix("error: "))
+        #expect(outcome.output.isEmpty)
+    }
+
+    @Test func aLogThatCannotBeWrittenIsToldBeforeTheWorkBegins() throws {
+        let scratch = try Scratch.prepared()
+        let outcome = try Tool.run(Self.adapt + ["--log", scratch.path("no/such/folder.jsonl")], in: scratch)
+        #expect(outcome.status == 1)
+        #expect(outcome.errors.contains("folder.jsonl"))
+        #expect(try scratch.json("store", "list", "--kind", "run")["artifacts"] == [])
+    }
+}
