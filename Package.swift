@@ -46,8 +46,18 @@ let package = Package(
         .testTarget(name: "ModelsTests", dependencies: ["Models", "Tensors", "Optimizers"], swiftSettings: swift),
         .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "Tensors"], swiftSettings: swift),
         .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers"], swiftSettings: swift),
-        .testTarget(name: "StoreTests", dependencies: ["Store"], swiftSettings: swift),
-        .testTarget(name: "PipelineTests", dependencies: ["Pipeline", "Store", "Models", "Tokenizers"], swiftSettings: swift),
+        .testTarget(
+            name: "StoreTests",
+            dependencies: ["Store", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: swift),
+        .testTarget(
+            name: "PipelineTests",
+            dependencies: ["Pipeline", "Store", "Models", "Tokenizers", "Optimizers", "Tensors"],
+            swiftSettings: swift),
+        .testTarget(
+            name: "PipelineToolTests",
+            dependencies: ["PipelineTool", "Pipeline", "Optimizers", "Store"],
+            swiftSettings: swift),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -63,9 +63,12 @@ def relative(ours, reference):
 
 
 def read_predictions(path):
-    """The second column of a file in GLUE's submission layout."""
+    """The predictions of `pipeline eval --predictions`: numbers of labels, or the values of a regression."""
     with open(path, encoding="utf-8", newline="") as file:
-        return [row[1] for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)][1:]
+        names, *rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+    labels = names[names.index("line") + 1:]
+    predictions = [row[names.index("prediction")] for row in rows]
+    return [labels.index(p) if labels else float(p) for p in predictions]
 
 
 def compare_steps(tool, o):
@@ -75,7 +78,7 @@ def compare_steps(tool, o):
     prepare(tool, o, name, name)
     log = os.path.join(dump, "log.jsonl")
     tool("adapt", "--model", name, "--data", name, "--name", name, "--order", os.path.join(dump, "order.json"), "--log", log,
-         "--replace", *settings(o, o.steps, steps=o.steps, dropout=0))
+         "--replace", "--threads", o.threads, *settings(o, o.steps, steps=o.steps, dropout=0))
     with open(log) as file:
         events = [json.loads(line) for line in file]
     losses = [e["loss"] for e in events if e.get("event", "step") == "step" and "loss" in e]
@@ -100,7 +103,7 @@ def compare_same(tool, o):
     tool.adopt(dump, name)
     prepare(tool, o, name, name)
     report = tool("adapt", "--model", name, "--data", name, "--name", name, "--order", os.path.join(dump, "order.json"),
-                  "--replace", *settings(o, reference["steps"], epochs=o.epochs, dropout=0))
+                  "--replace", "--threads", o.threads, *settings(o, reference["steps"], epochs=o.epochs, dropout=0))
     losses = [epoch["loss"] for epoch in report["history"]]
     kept = len(losses)
     predictions = os.path.join(dump, "predictions.tsv")
@@ -109,11 +112,11 @@ def compare_same(tool, o):
     logits = np.loadtxt(os.path.join(dump, f"dev-{kept}.tsv"), delimiter="\t", ndmin=2)
     task = TASKS[o.task]
     if task.labels is None:
-        equal = [abs(float(a) - b) <= 0.02 for a, b in zip(ours, logits[:, 0], strict=True)]
+        equal = [abs(a - b) <= 0.02 for a, b in zip(ours, logits[:, 0], strict=True)]
     else:
-        equal = [a == task.labels[b] for a, b in zip(ours, logits.argmax(1), strict=True)]
+        equal = [a == b for a, b in zip(ours, logits.argmax(1), strict=True)]
     for i, (a, b) in enumerate(zip(losses, reference["loss"]), 1):
-        print(f"epoch {i}  loss {a:.6f}  {b:.6f}  {abs(a - b) / b:.1e}   dev {report['epochs'][i - 1]['metrics']}  "
+        print(f"epoch {i}  loss {a:.6f}  {b:.6f}  {abs(a - b) / b:.1e}   dev {report['history'][i - 1]['metrics']}  "
               f"{reference['dev'][i - 1]}")
     result = {"loss_relative": relative(losses, reference["loss"]), "loss_bound": 1e-3, "epoch_compared": kept,
               "equal_predictions": sum(equal) / len(equal), "equal_bound": 0.99,
@@ -133,7 +136,7 @@ def compare_seeds(tool, o):
     for seed in seeds:
         reference, _ = peer(o, os.path.join(o.work, f"{o.task}-seeds"), seed)
         report = tool("adapt", "--model", base, "--data", base, "--name", f"{base}-{seed}", "--seed", seed, "--replace",
-                      *settings(o, reference["steps"], epochs=o.epochs))
+                      "--threads", o.threads, *settings(o, reference["steps"], epochs=o.epochs))
         ours.append(report["history"][-1]["metrics"])
         theirs.append(reference["dev"][-1])
         rates.append((report["examples_per_second"], reference["examples_per_second"]))

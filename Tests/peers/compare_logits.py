@@ -73,7 +73,7 @@ def main():
         asked = os.path.join(scratch, "pairs.tsv")
         with open(asked, "w", encoding="utf-8", newline="") as file:
             file.write("".join(line + "\n" for line in lines))
-        answer = tool("predict", "compare-logits", "--input", asked, "--precision", "fp32", "--max-length", o.max_length)
+        answer = tool("predict", "compare-logits", "--input", asked, "--max-length", o.max_length)
         ours = torch.tensor([p["logits"] for p in answer["predictions"]])
         exported = os.path.join(scratch, "exported")
         tool("export", "compare-logits", exported)

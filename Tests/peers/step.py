@@ -3,7 +3,7 @@
 
     step.py --shape bert-base|minilm-l6|roberta-large [--precision fp32|bf16] [--batch 32] [--length 128] [--steps 4] [--threads N]
 
-One JSON line: `step_seconds` (every step but the first), their median, examples and tokens per second, and `peak_mib`, the
+One JSON line: `step_seconds` (every step but the first), their median, examples and tokens per second, and `peak_MiB`, the
 largest resident memory. GFLOP/s count 6 · (encoder weights) · tokens and the attention products.
 """
 import argparse
