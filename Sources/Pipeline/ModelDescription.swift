@@ -10,6 +10,9 @@ public struct ModelDescription: Hashable, Sendable {
         public var configuration: HeadConfiguration
         /// By output; empty for a regression.
         public var labels: [String]
+
+        /// Whether the labels say no more than their numbers, as those do that `transformers` makes up.
+        var isUnnamed: Bool { labels.enumerated().allSatisfy { $1 == "LABEL_\($0)" || $1 == "\($0)" } }
     }
 
     public var configuration: EncoderConfiguration

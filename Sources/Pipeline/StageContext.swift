@@ -3,7 +3,7 @@ import Store
 /// What every stage works with: the store, the processor, and ways to tell and to be told.
 public struct StageContext: Sendable {
     public let store: Store
-    /// Threads of the compute backend. Results do not depend on it.
+    /// Threads of the compute backend and of the tokenizer. Results do not depend on it.
     public var threads: Int
     /// Called from the stage's own thread while it works.
     public var observe: @Sendable (StageEvent) -> Void

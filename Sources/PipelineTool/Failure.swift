@@ -69,8 +69,9 @@ struct Failure {
 
     private static func format(_ error: FormatError) -> Failure {
         let status: ExitStatus = error.reason == .fileUnwritable ? .failed : .badInput
-        return Failure(
+        let failure = Failure(
             status, error.description, ifNoAdvice: error.advice, "Correct the file and run the command again.")
+        return Failure(status: status, message: failure.message.map { "\($0) [\(error.reason.rawValue)]" })
     }
 
     private static func optimizer(_ error: OptimizerError) -> Failure {

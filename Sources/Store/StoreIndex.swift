@@ -97,6 +97,8 @@ final class StoreIndex: Sendable {
     private func openShared() throws -> DatabaseQueue {
         // The lock keeps a rebuild from pulling the file away between the opening and the first read.
         let lock = try files.lock(layout.indexLock, exclusive: false, wait: true)
+        // SQLite makes the file when it opens it, so whether it was there must be asked before.
+        let existed = try files.status(layout.index) != nil
         if let queue = try? open(layout.index), (try? queue.read(Self.isCurrent)) == true { return queue }
         lock?.release()
         guard let lock = try files.lock(layout.indexLock, exclusive: true, wait: true) else {
@@ -105,7 +107,7 @@ final class StoreIndex: Sendable {
         defer { lock.release() }
         // Somebody else may have made it meanwhile.
         if let queue = try? open(layout.index), (try? queue.read(Self.isCurrent)) == true { return queue }
-        if try files.status(layout.index) != nil { note("the index was of another form and is made anew") }
+        if existed { note("the index was of another form and is made anew") }
         for suffix in ["", "-wal", "-shm", "-journal"] { try files.remove(layout.index + suffix) }
         let queue = try open(layout.index)
         try queue.write(Self.create)

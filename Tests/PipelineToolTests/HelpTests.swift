@@ -5,7 +5,7 @@ import Testing
     private static let commands = [
         ["import"], ["prepare"], ["adapt"], ["eval"], ["predict"], ["export"], ["tokenize"], ["recipes"], ["store"],
         ["store", "list"],
-        ["store", "show"], ["store", "verify"], ["store", "usage"],
+        ["store", "show"], ["store", "verify"], ["store", "usage"], ["bench"], ["bench", "step"],
     ]
 
     @Test(arguments: commands)

@@ -101,8 +101,7 @@ public struct EvaluateStage {
                 .unfitInput, "the model predicts \(head.configuration.outputs) outputs for \(head.configuration.loss.rawValue), the dataset needs "
                     + "\(wanted.outputs) for \(wanted.loss.rawValue)", advice: "Evaluate on a dataset of the model's own task.")
         }
-        let areUnnamed = head.labels.enumerated().allSatisfy { $1 == "LABEL_\($0)" }
-        guard areUnnamed || head.labels == task.labels else {
+        guard head.isUnnamed || head.labels == task.labels else {
             throw PipelineError(
                 .unfitInput, "the model's labels are \(head.labels.joined(separator: ", ")) and the dataset's \(task.labels.joined(separator: ", "))",
                 advice: "Evaluate on a dataset of the model's own task.")

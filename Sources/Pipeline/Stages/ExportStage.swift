@@ -24,16 +24,31 @@ public struct ExportStage {
     public func run(_ context: StageContext) throws -> Result {
         let stored = try StoredModel.find(model, in: context.store)
         let manager = FileManager.default
+        let present = try? manager.contentsOfDirectory(atPath: folder.path)
         let exists = manager.fileExists(atPath: folder.path)
-        if exists, !replaces, (try? manager.contentsOfDirectory(atPath: folder.path))?.isEmpty != true {
-            throw PipelineError(.usage, "\(folder.path) exists and is not empty", advice: "Choose another folder, or give --replace.")
+        if exists, present?.isEmpty != true {
+            guard replaces else {
+                throw PipelineError(.usage, "\(folder.path) exists and is not empty",
+                                    advice: "Choose another folder, or give --replace.")
+            }
+            guard let present, present.contains("config.json") else {
+                throw PipelineError(.usage, "\(folder.path) is not a model's folder: it has no config.json",
+                                    advice: "Choose another folder; --replace takes the place of an earlier model only.")
+            }
         }
-        let temporary = folder.deletingLastPathComponent().appendingPathComponent(".\(folder.lastPathComponent).\(UUID().uuidString)")
+        func beside() -> URL {
+            folder.deletingLastPathComponent().appendingPathComponent(".\(folder.lastPathComponent).\(UUID().uuidString)")
+        }
+        let temporary = beside(), old = beside()
         do {
             try manager.createDirectory(at: temporary, withIntermediateDirectories: true)
             let files = try write(stored, to: temporary, context)
-            if exists { try manager.removeItem(at: folder) }
-            try manager.moveItem(at: temporary, to: folder)
+            if exists { try manager.moveItem(at: folder, to: old) }
+            do { try manager.moveItem(at: temporary, to: folder) } catch {
+                if exists { try? manager.moveItem(at: old, to: folder) }
+                throw error
+            }
+            if exists { try? manager.removeItem(at: old) }
             return Result(model: stored.digest, files: files)
         } catch let error as CocoaError {
             try? manager.removeItem(at: temporary)

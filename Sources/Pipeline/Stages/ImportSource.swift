@@ -10,6 +10,8 @@ struct SourceFiles {
     let weights: URL
     let configuration: URL
     private let tokenizerFiles: [URL]
+    /// Whether the tokenizer's files were named, rather than looked for.
+    private let areNamed: Bool
 
     static let tokenizerNames = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
                                  "vocab.txt", "vocab.json", "merges.txt"]
@@ -21,6 +23,7 @@ struct SourceFiles {
                               advice: "Give a Hugging Face model folder or a .safetensors file.")
         }
         weights = stage.source
+        areNamed = !stage.vocabulary.isEmpty
         if isFolder.boolValue {
             folder = stage.source
             configuration = stage.configuration ?? stage.source.appendingPathComponent("config.json")
@@ -54,28 +57,51 @@ struct SourceFiles {
                     files += shards.map { weights.deletingLastPathComponent().appendingPathComponent($0) }
                 }
             }
-            return (files + [configuration] + tokenizerFiles).filter { FileManager.default.fileExists(atPath: $0.path) }
+            return try files + [configuration] + presentTokenizerFiles
+        }
+    }
+
+    /// A file that was named must be there; a folder has some of the known ones.
+    private var presentTokenizerFiles: [URL] {
+        get throws {
+            try tokenizerFiles.filter { url in
+                if FileManager.default.fileExists(atPath: url.path) { return true }
+                guard areNamed else { return false }
+                throw FormatError(.fileMissing, file: url.path, "there is no such file",
+                                  advice: "Check what --vocabulary names.")
+            }
+        }
+    }
+
+    /// The name that the loader knows a file by; one of another name is known by its ending.
+    private func role(of url: URL) throws -> String {
+        let name = url.lastPathComponent
+        if Self.tokenizerNames.contains(name) { return name }
+        func isVocabulary(_ other: URL) -> Bool {
+            other.lastPathComponent == "vocab.json"
+                || other.pathExtension == "json" && !Self.tokenizerNames.contains(other.lastPathComponent)
+        }
+        func isMerges(_ other: URL) -> Bool {
+            other.lastPathComponent == "merges.txt"
+                || other.pathExtension == "txt" && !Self.tokenizerNames.contains(other.lastPathComponent)
+        }
+        switch url.pathExtension {
+        case "txt": return tokenizerFiles.contains(where: isVocabulary) ? "merges.txt" : "vocab.txt"
+        case "json": return tokenizerFiles.contains(where: isMerges) ? "vocab.json" : "tokenizer.json"
+        default:
+            throw PipelineError(.usage, "\(name) is no vocabulary file",
+                                advice: "Known names: \(Self.tokenizerNames.joined(separator: ", ")).")
         }
     }
 
     /// The tokenizer's files by the names that the loader knows.
     func tokenizer() throws -> [String: Data] {
         var files: [String: Data] = [:]
-        for url in tokenizerFiles {
-            guard FileManager.default.fileExists(atPath: url.path) else {
-                if folder != nil, url.deletingLastPathComponent().path == folder?.path { continue }
-                throw FormatError(.fileMissing, file: url.path, "there is no such file")
-            }
-            var name = url.lastPathComponent
-            if !Self.tokenizerNames.contains(name) {
-                // A file of another name is known by its ending.
-                switch url.pathExtension {
-                case "txt": name = "vocab.txt"
-                case "json": name = "tokenizer.json"
-                default:
-                    throw PipelineError(.usage, "\(name) is no vocabulary file",
-                                        advice: "Known names: \(Self.tokenizerNames.joined(separator: ", ")).")
-                }
+        for url in try presentTokenizerFiles {
+            let name = try role(of: url)
+            guard files[name] == nil else {
+                throw PipelineError(.usage, "two files are given for \(name), and one of them is \(url.path)",
+                                    advice: "Give each file once, under the name that transformers has for it.")
             }
             do { files[name] = try Data(contentsOf: url) } catch {
                 throw FormatError(.fileUnreadable, file: url.path, "the file cannot be read", found: "\(error.localizedDescription)")

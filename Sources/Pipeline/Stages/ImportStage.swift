@@ -33,9 +33,9 @@ public struct ImportStage {
         public let model: Digest
         public let description: ModelDescription
         public let parameterCount: Int
-        /// Tensors of the file that the architecture does not have; not known when it was cached.
+        /// Tensors of the file that the architecture does not have.
         public let ignored: [String]
-        /// Configuration keys that were missing and took the documented default; not known when it was cached.
+        /// Configuration keys that were missing and took the documented default.
         public let defaulted: [String]
         /// The same files were imported before.
         public let wasCached: Bool
@@ -45,17 +45,24 @@ public struct ImportStage {
         try NameInUse.checkForm(name)
         let files = try SourceFiles(self)
         let key = try key(files)
-        if let digest = try context.store.memoized(key) {
-            let model = try StoredModel(context.store, digest: digest, artifact: context.store.artifact(digest))
-            try setName(digest, context.store)
-            let count = model.artifact.blobs.reduce(0) { $0 + ($1.shape.map { $0.reduce(1, *) } ?? 0) }
-            return Result(model: digest, description: model.description, parameterCount: count, ignored: [], defaulted: [],
-                          wasCached: true)
-        }
-        try NameInUse.check(context.store, kind: ModelDescription.artifactKind, name: name, replaces: replaces)
         let config = try HuggingFaceConfig(contentsOf: files.configuration)
         let configuration = EncoderConfiguration(config)
         let checkpoint = try SafeTensorsCheckpoint.open(files.weights)
+        let mapping = try TensorNames(checkpoint, configuration, files.weights)
+        let head = try head(config, configuration, mapping)
+        let description = ModelDescription(configuration: configuration, head: head, task: nil)
+        let plan = try plan(description, mapping, files)
+        func result(_ digest: Digest, wasCached: Bool) -> Result {
+            let used = Set(plan.map(\.source))
+            return Result(
+                model: digest, description: description, parameterCount: plan.reduce(0) { $0 + $1.entry.count },
+                ignored: checkpoint.order.filter { !used.contains($0) }, defaulted: config.defaulted, wasCached: wasCached)
+        }
+        if let digest = try context.store.memoized(key) {
+            try setName(digest, context.store)
+            return result(digest, wasCached: true)
+        }
+        try NameInUse.check(context.store, kind: ModelDescription.artifactKind, name: name, replaces: replaces)
         let (tokenizer, _) = try TokenizerLoader.load(
             files: files.tokenizer(), modelType: configuration.family.identifier, cased: cased)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
@@ -63,23 +70,8 @@ public struct ImportStage {
                 .unfitInput, "the tokenizer has \(tokenizer.vocabularySize) ids and the model's vocabulary only "
                     + "\(configuration.vocabularySize)", advice: "Take the vocabulary that belongs to this model.")
         }
-        let mapping = try TensorNames(checkpoint, configuration, files.weights)
-        let head = try head(config, configuration, mapping)
-        let description = ModelDescription(configuration: configuration, head: head, task: nil)
-
-        let layout = SequenceModel<CPUBackend>.layout(
-            configuration, head?.configuration ?? HeadConfiguration(outputs: 1, loss: .crossEntropy))
         let writer = try context.store.writer()
-        var parameterCount = 0, done = 0
-        var used: Set<String> = []
-        let present = layout.entries.filter { mapping.source[$0.name] != nil }
-        for entry in layout.entries {
-            guard let source = mapping.source[entry.name] else {
-                // A new head is made when the model is adapted; the encoder must be whole.
-                guard entry.unit == .head else { throw mapping.missing(entry, files.weights) }
-                continue
-            }
-            if entry.unit == .head, head == nil, !isEncoders(entry, configuration) { continue }
+        for (done, (entry, source)) in plan.enumerated() {
             if context.isCancelled() { throw Interrupted(step: nil) }
             let info = try checkpoint.info(source)
             guard info.shape == entry.shape else {
@@ -93,10 +85,7 @@ public struct ImportStage {
                 try writer.add(name: ModelDescription.tensorPrefix + entry.name, bytes: $0,
                                elementType: ElementType.float32.rawValue, shape: entry.shape)
             }
-            used.insert(source)
-            parameterCount += entry.count
-            done += 1
-            context.observe(.progress(done: done, total: present.count, unit: "tensors"))
+            context.observe(.progress(done: done + 1, total: plan.count, unit: "tensors"))
         }
         try StoredTokenizer.write(tokenizer, to: writer)
         let card = ModelCard(folder: files.folder)
@@ -108,8 +97,24 @@ public struct ImportStage {
                 source: card.source(metadata: checkpoint.metadata), license: card.license))
         try context.store.memoize(key, digest)
         try setName(digest, context.store)
-        return Result(model: digest, description: description, parameterCount: parameterCount,
-                      ignored: checkpoint.order.filter { !used.contains($0) }, defaulted: config.defaulted, wasCached: false)
+        return result(digest, wasCached: false)
+    }
+
+    /// The parameters to take and the tensors of the file that they come from.
+    private func plan(_ description: ModelDescription, _ mapping: TensorNames, _ files: SourceFiles) throws
+        -> [(entry: ParameterLayout.Entry, source: String)] {
+        let configuration = description.configuration
+        let layout = SequenceModel<CPUBackend>.layout(
+            configuration, description.head?.configuration ?? HeadConfiguration(outputs: 1, loss: .crossEntropy))
+        return try layout.entries.compactMap { entry in
+            guard let source = mapping.source[entry.name] else {
+                // A new head is made when the model is adapted; the encoder must be whole.
+                guard entry.unit == .head else { throw mapping.missing(entry, files.weights) }
+                return nil
+            }
+            guard entry.unit != .head || description.head != nil || isEncoders(entry, configuration) else { return nil }
+            return (entry, source)
+        }
     }
 
     /// The content of all files and the options: what an import depends on.

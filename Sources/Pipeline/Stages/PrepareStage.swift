@@ -117,11 +117,10 @@ public struct PrepareStage {
         struct Piece: Sendable { var ids: [Int32] = [], types: [UInt8] = [], lengths: [Int] = [], truncated = 0 }
         let pieces = Mutex<[Piece?]>(Array(repeating: nil, count: chunks))
         let failure = Mutex<(any Error)?>(nil)
-        let finished = Mutex(0)
+        let finished = Mutex(0), next = Mutex(0)
         let maxLength = maxLength
         // Chunks are independent and land at their place: the order of threads does not show.
-        DispatchQueue.concurrentPerform(iterations: chunks) { index in
-            if failure.withLock({ $0 != nil }) || context.isCancelled() { return }
+        @Sendable func encodeChunk(_ index: Int) {
             var piece = Piece(), encoding = Encoding()
             do {
                 for example in examples[index * chunk..<min(examples.count, (index + 1) * chunk)] {
@@ -142,6 +141,13 @@ public struct PrepareStage {
             let count = finished.withLock { $0 += piece.lengths.count; return $0 }
             context.observe(.progress(done: done + count, total: total, unit: "examples"))
             pieces.withLock { $0[index] = piece }
+        }
+        DispatchQueue.concurrentPerform(iterations: min(context.threads, chunks)) { _ in
+            while !context.isCancelled(), failure.withLock({ $0 == nil }) {
+                let index = next.withLock { next in defer { next += 1 }; return next }
+                guard index < chunks else { return }
+                encodeChunk(index)
+            }
         }
         if let error = failure.withLock({ $0 }) { throw error }
         let whole = pieces.withLock { $0 }.compactMap { $0 }

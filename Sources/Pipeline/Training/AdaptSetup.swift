@@ -68,8 +68,7 @@ struct AdaptSetup {
     /// Whether a model's own head predicts what the task asks for.
     private static func fits(_ own: ModelDescription.Head?, _ task: TaskDefinition, _ head: HeadConfiguration) -> Bool {
         guard let own, own.configuration == head else { return false }
-        let areUnnamed = own.labels.enumerated().allSatisfy { $1 == "LABEL_\($0)" }
-        return areUnnamed || own.labels == task.labels
+        return own.isUnnamed || own.labels == task.labels
     }
 
     func epochs(of step: Int) -> Double {

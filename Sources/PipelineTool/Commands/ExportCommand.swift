@@ -16,7 +16,7 @@ struct ExportCommand: ParsableCommand {
     @Argument(help: ArgumentHelp("The folder to make.", valueName: "folder"))
     var folder: String
 
-    @Flag(help: "Replace the folder where it exists and is not empty.")
+    @Flag(help: "Take the place of a model's folder that is there, with everything in it.")
     var replace = false
 
     @OptionGroup var common: CommonOptions

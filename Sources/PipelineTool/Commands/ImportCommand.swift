@@ -58,7 +58,7 @@ struct ImportCommand: ParsableCommand {
         let facts = ModelFacts(result.description)
         let json: JSONValue = [
             "model": .string(result.model.description), "name": .string(name),
-            "parameters": .integer(Int64(result.parameterCount)),
+            "cached": .bool(result.wasCached), "parameters": .integer(Int64(result.parameterCount)),
             "architecture": facts.json, "ignored": .array(result.ignored.map { .string($0) }),
             "defaulted": .array(result.defaulted.map { .string($0) }), "license": license.map { .string($0) } ?? .null,
         ]
@@ -71,7 +71,8 @@ struct ImportCommand: ParsableCommand {
         if !result.defaulted.isEmpty { pairs.append(("assumed", "defaults for " + Self.listing(result.defaulted))) }
         try session.finish(
             Report(
-                json: json, text: "model \(name), \(result.model.short)\n" + TextTable.facts(pairs),
+                json: json, text: "model \(name), \(result.model.short)"
+                    + (result.wasCached ? ", found in the store" : "") + "\n" + TextTable.facts(pairs),
                 next: session.command("prepare", "--task", "TASK", "--data", "PATH", "--model", name, "--name", "DATA"))
         )
     }

@@ -216,10 +216,11 @@ import Testing
         #expect(try RunRecord(toy.store.artifact(digest)).seed == seed)
     }
 
-    @Test func `a head with labels that say nothing fits every task of its size`() throws {
+    @Test(arguments: [["LABEL_0", "LABEL_1"], ["0", "1"]])
+    func `a head with labels that say nothing fits every task of its size`(_ labels: [String]) throws {
         let toy = try ToyStore.ready()
         var folder = try ModelFolder()
-        try folder.addHead(["LABEL_0", "LABEL_1"])
+        try folder.addHead(labels)
         let model = try toy.importModel(folder.write(to: toy.scratch, "headed"), as: "headed").model
         var run = ToyAdaptation(["steps": 1, "learning_rate": 0])
         run.model = "headed"

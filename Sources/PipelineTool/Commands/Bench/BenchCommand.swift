@@ -3,5 +3,8 @@ import ArgumentParser
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measures the machine's speed with the tool's own code.",
+        discussion: """
+              pipeline bench step --shape bert-base
+            """,
         subcommands: [BenchStepCommand.self])
 }
