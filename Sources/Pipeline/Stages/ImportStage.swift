@@ -44,8 +44,8 @@ public struct ImportStage {
     public func run(_ context: StageContext) throws -> Result {
         try NameInUse.checkForm(name)
         let files = try SourceFiles(self)
-        let key = try key(files)
         let config = try HuggingFaceConfig(contentsOf: files.configuration)
+        let key = try key(files)
         let configuration = EncoderConfiguration(config)
         let checkpoint = try SafeTensorsCheckpoint.open(files.weights)
         let mapping = try TensorNames(checkpoint, configuration, files.weights)

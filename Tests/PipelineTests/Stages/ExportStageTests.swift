@@ -96,6 +96,9 @@ import Testing
         #expect(try error(PipelineError.self) { try stage.run(toy.context()) }?.code == .usage)
         #expect(try entries(toy) == before && FileManager.default.contentsOfDirectory(atPath: folder.path) == ["note.txt"])
         stage.replaces = true
+        #expect(try error(PipelineError.self) { try stage.run(toy.context()) }?.code == .usage, "it is no model's folder")
+        #expect(try entries(toy) == before && FileManager.default.contentsOfDirectory(atPath: folder.path) == ["note.txt"])
+        _ = toy.scratch.write("exported/config.json", "{}")
         let files = try stage.run(toy.context()).files
         #expect(try Set(FileManager.default.contentsOfDirectory(atPath: folder.path)) == Set(files))
         #expect(try entries(toy) == before)
@@ -112,11 +115,11 @@ import Testing
     @Test func `an export that is stopped leaves nothing and spares what was there`() throws {
         let toy = try ToyStore()
         try toy.importModel()
-        let folder = toy.scratch.write("exported/note.txt", "mine").deletingLastPathComponent(), before = try entries(toy)
+        let folder = toy.scratch.write("exported/config.json", "mine").deletingLastPathComponent(), before = try entries(toy)
         let stage = ExportStage(model: "tiny", folder: folder, replaces: true)
         #expect(try error(Interrupted.self) { try stage.run(toy.context(stop: Stop(after: 7))) } != nil)
         #expect(try entries(toy) == before)
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["note.txt"])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["config.json"])
     }
 
     @Test func `a damaged store gives no half export`() throws {

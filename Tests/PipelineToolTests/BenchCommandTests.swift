@@ -1,0 +1,25 @@
+import Foundation
+import Store
+import Testing
+
+@Suite struct BenchCommandTests {
+    @Test func aBenchmarkOfAStepKeepsToItsSchema() throws {
+        let scratch = try Scratch()
+        let done = try Tool.run(
+            ["bench", "step", "--shape", "minilm-l6", "--batch", "2", "--length", "8", "--steps", "3", "--json"], in: scratch)
+        #expect(done.status == 0)
+        let report = try JSONValue(parsing: Array(done.output.utf8))
+        try SchemaChecker("bench-step").check(report)
+        let seconds = try #require(report["step_seconds"]?.arrayValue).compactMap(\.doubleValue).sorted()
+        #expect(seconds.count == 3)
+        #expect(report["step_s"]?.doubleValue == seconds[1])
+        #expect(report["best_s"]?.doubleValue == seconds[0])
+    }
+
+    @Test(arguments: [["--shape", "tiny"], ["--precision", "fp16"], ["--length", "513"], ["--steps", "0"], ["--threads", "0"]])
+    func whatABenchmarkCannotDoIsRefused(words: [String]) throws {
+        let done = try Tool.run(["bench", "step"] + words, in: Scratch())
+        #expect(done.status == 64)
+        #expect(done.errors.contains(words[0]))
+    }
+}
