@@ -77,7 +77,7 @@ def main():
     generated = len(texts)
     for path in options.texts:
         for line in path.read_bytes().decode().split("\n"):
-            fields = line.replace("\0", "").split("\t")
+            fields = line.split("\t")
             texts += fields
             texts += [f"{a}\t{b}" for a, b in zip(fields, fields[1:])]
     tokenizer = reference(options.model, lowercase(options))

@@ -10,9 +10,9 @@ struct InputPairs {
     private let reader: LineReader
 
     /// - Parameter path: nil or `-` for standard input.
-    init(_ path: String?, isPair: Bool? = nil) throws {
+    init(_ path: String?, isPair: Bool? = nil, _ form: LineReader.Form = .file) throws {
         self.isPair = isPair
-        reader = try LineReader(URL(fileURLWithPath: path == nil || path == "-" ? Self.standardInput : path!))
+        reader = try LineReader(URL(fileURLWithPath: path == nil || path == "-" ? Self.standardInput : path!), form)
     }
 
     /// The next line's texts as bytes that are valid until the next call; nil at the end.

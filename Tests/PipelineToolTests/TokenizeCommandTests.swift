@@ -24,6 +24,12 @@ import Testing
         #expect(try (json["ids"]?.arrayValue ?? []).map { try $0.canonicalText() + "\n" }.joined() == expected)
     }
 
+    @Test func controlCharactersAreTextLikeAnyOther() throws {
+        let scratch = try Scratch.prepared()
+        let lines = try scratch.run("tokenize", "tiny", input: "\u{FEFF}the film\r\nthe \0film\nthe film").output.split(separator: "\n")
+        #expect(lines.count == 3 && Set(lines).count == 1, "BERT's normaliser removes them")
+    }
+
     @Test func manyLinesKeepTheirOrder() throws {
         let scratch = try Scratch.prepared()
         let count = 30_000

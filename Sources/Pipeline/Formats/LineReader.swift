@@ -2,10 +2,16 @@ import Foundation
 
 /// Reads a text file forward, one line at a time, in memory bounded by the longest line.
 ///
-/// Every line is checked: UTF-8 must be well formed and there must be no NUL. A byte-order mark before the first line
-/// is
-/// passed over. Lines end with LF or CRLF; the last one may end with the file.
+/// Every line must be well-formed UTF-8. The last one may end with the file.
 public final class LineReader {
+    /// What belongs to a line.
+    public enum Form {
+        /// Lines end with LF or CRLF, a byte-order mark before the first one is passed over, and a NUL is refused.
+        case file
+        /// All bytes between line feeds are text: for tokenizers, to which every character means something.
+        case exact
+    }
+
     /// How a line ended.
     enum Terminator {
         case lineFeed, carriageReturnLineFeed, endOfFile
@@ -21,6 +27,7 @@ public final class LineReader {
     private(set) var terminator = Terminator.endOfFile
 
     private let source: OpenFile
+    private let form: Form
     private var buffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: 1 << 18)
     private var start = 0
     private var end = 0
@@ -28,7 +35,8 @@ public final class LineReader {
     private var sourceEnded = false
 
     /// - Throws: `FormatError` when the file cannot be opened. A pipe or `/dev/stdin` is allowed.
-    public init(_ url: URL) throws {
+    public init(_ url: URL, _ form: Form = .file) throws {
+        self.form = form
         source = try OpenFile(url, regular: false)
         file = source.file
     }
@@ -83,13 +91,13 @@ public final class LineReader {
         var first = start
         var count = length
         start += length + (terminated ? 1 : 0)
-        if line == 1 && count >= 3 && buffer[first] == 0xEF && buffer[first + 1] == 0xBB && buffer[first + 2] == 0xBF {
+        if form == .file && line == 1 && count >= 3 && buffer[first] == 0xEF && buffer[first + 1] == 0xBB && buffer[first + 2] == 0xBF {
             first += 3
             count -= 3
             byte += 3
         }
         terminator = terminated ? .lineFeed : .endOfFile
-        if count > 0 && buffer[first + count - 1] == 0x0D {
+        if form == .file && count > 0 && buffer[first + count - 1] == 0x0D {
             count -= 1
             if terminated { terminator = .carriageReturnLineFeed }
         }
@@ -100,7 +108,7 @@ public final class LineReader {
                 found: "byte 0x" + String(bytes[position], radix: 16),
                 advice: "Convert the file to UTF-8, for example with iconv.")
         }
-        if count > 0, let hit = memchr(bytes.baseAddress!, 0, count) {
+        if form == .file, count > 0, let hit = memchr(bytes.baseAddress!, 0, count) {
             throw FormatError(
                 .nulByte, file: file, line: line,
                 byte: byte + (UnsafeRawPointer(hit) - UnsafeRawPointer(bytes.baseAddress!)),

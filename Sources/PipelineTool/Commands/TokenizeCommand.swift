@@ -9,7 +9,8 @@ struct TokenizeCommand: ParsableCommand {
         commandName: "tokenize", abstract: "Cuts text into a model's token ids.",
         discussion: """
             One line of text in, one JSON array of ids out, special tokens included. \
-            A tab separates the two texts of a pair.
+            A tab separates the two texts of a pair. Lines end at line feeds alone: \
+            a carriage return, a byte-order mark and a NUL are text.
 
               echo "A warm and funny film." | pipeline tokenize minilm
               pipeline tokenize minilm --input sentences.txt > ids.jsonl
@@ -39,7 +40,7 @@ struct TokenizeCommand: ParsableCommand {
                 .usage, "--max-length \(maxLength) has no room for the special tokens",
                 advice: "Give at least \(shortest).")
         }
-        let source = try InputPairs(input)
+        let source = try InputPairs(input, .exact)
         // Somebody who types waits for the answer to each line.
         let isTyped = (input == nil || input == "-") && isatty(STDIN_FILENO) == 1
         var output = IdentifierText()

@@ -4,9 +4,9 @@ import Testing
 @testable import Pipeline
 
 @Suite struct LineReaderTests {
-    static func lines(_ bytes: [UInt8]) throws -> [String] {
+    static func lines(_ bytes: [UInt8], _ form: LineReader.Form = .file) throws -> [String] {
         let scratch = Scratch()
-        let reader = try LineReader(scratch.write("a.txt", bytes))
+        let reader = try LineReader(scratch.write("a.txt", bytes), form)
         var lines: [String] = []
         while let line = try reader.nextText() { lines.append(line) }
         return lines
@@ -22,6 +22,12 @@ import Testing
     func `lines end with LF or CRLF and with nothing else`(text: String, expected: [String]) throws {
         let lines = try Self.lines(Array(text.utf8))
         #expect(lines.map { Array($0.utf8) } == expected.map { Array($0.utf8) })
+    }
+
+    @Test func `in the exact form all that is between line feeds is text`() throws {
+        let text = "\u{FEFF}a\r\nb\0\r\n\r"
+        let lines = try Self.lines(Array(text.utf8), .exact)
+        #expect(lines.map { Array($0.utf8) } == ["\u{FEFF}a\r", "b\0\r", "\r"].map { Array($0.utf8) })
     }
 
     @Test func `lines longer than the buffer come whole`() throws {
