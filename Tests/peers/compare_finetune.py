@@ -112,9 +112,9 @@ def compare_same(tool, o):
     logits = np.loadtxt(os.path.join(dump, f"dev-{kept}.tsv"), delimiter="\t", ndmin=2)
     task = TASKS[o.task]
     if task.labels is None:
-        equal = [abs(a - b) <= 0.02 for a, b in zip(ours, logits[:, 0], strict=True)]
+        equal = [abs(a - b) <= 0.02 for a, b in zip(ours, logits[:, 0].tolist(), strict=True)]
     else:
-        equal = [a == b for a, b in zip(ours, logits.argmax(1), strict=True)]
+        equal = [a == b for a, b in zip(ours, logits.argmax(1).tolist(), strict=True)]
     for i, (a, b) in enumerate(zip(losses, reference["loss"]), 1):
         print(f"epoch {i}  loss {a:.6f}  {b:.6f}  {abs(a - b) / b:.1e}   dev {report['history'][i - 1]['metrics']}  "
               f"{reference['dev'][i - 1]}")
