@@ -2,8 +2,8 @@ extension CatalogueRow {
     /// clip → scale by Adam → add decayed weights → scale by trust ratio.
     static let lamb = CatalogueRow(
         name: "lamb",
-        summary: "Adam's bias-corrected direction with the decay inside, scaled per tensor by ‖x‖/‖u‖ (biases and "
-            + "LayerNorm: no decay, no scaling; scaling 1 where a norm is 0), equal to timm's Lamb",
+        summary: "Adam's bias-corrected direction plus decay, scaled per tensor by ‖x‖/‖u‖ (biases and LayerNorm: "
+            + "no decay, no scaling; a norm of 0: no scaling), as timm's Lamb",
         keys: RecipeKey.common(learningRate: 1e-3) + [
             .betas, .epsilon(1e-6), .weightDecay(0.01, "share of the weights that is added to the direction"), .trustClip,
         ]

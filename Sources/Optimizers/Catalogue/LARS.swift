@@ -2,8 +2,8 @@ extension CatalogueRow {
     /// clip → scale by LARS, decay included → accumulate momentum.
     static let lars = CatalogueRow(
         name: "lars",
-        summary: "gradient descent with momentum on r·(g + wd·x), r = c·‖x‖/(‖g‖ + wd·‖x‖ + ε) per tensor (biases and "
-            + "LayerNorm: no decay, r = c; r = c where a norm is 0)",
+        summary: "momentum on r·(g + wd·x), r = c·‖x‖/(‖g‖ + wd·‖x‖ + ε) per tensor (biases and LayerNorm: no decay, "
+            + "r = c; a norm of 0: r = c)",
         keys: RecipeKey.common(learningRate: 1) + [
             .momentum,
             .weightDecay(1e-4, "share of the weights that is added to their gradient"),

@@ -6,9 +6,9 @@
 /// Before `AccumulateMomentum` this is LARS: momentum averages what the ratio has scaled already, and the learning rate
 /// multiplies it afterwards. At a constant rate that is the same as a rate inside the momentum.
 ///
-/// Weight matrices and embeddings take part. Biases and LayerNorm have no decay and q = 1, and so has a tensor whose
-/// ‖x‖ or ‖u‖ is 0. This is our choice: with r = 1 there, which is common too, these tensors would move a thousand times
-/// as fast as plain gradient descent at the rate c, which the others follow in proportion.
+/// Weight matrices and embeddings take part. Biases and LayerNorm have no decay and q = 1; so has a tensor whose ‖x‖
+/// or ‖u‖ is 0, except that it keeps its decay. This is our choice. Other implementations have r = 1 in these cases,
+/// which at c = 1e-3 makes such tensors step a thousand times as far.
 ///
 /// Source: You, Gitman and Ginsburg, arXiv 1708.03888.
 public struct ScaleByLARS: TrustRatioScaling {
