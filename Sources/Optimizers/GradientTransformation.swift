@@ -40,4 +40,6 @@ public struct StepContext {
     public let update: Int
     /// The sums that the transformation declared; empty otherwise.
     public let measurement: Measurement
+    /// Whether weight decay applies, for each trained tensor.
+    public let isDecayed: [Bool]
 }

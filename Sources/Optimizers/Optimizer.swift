@@ -9,6 +9,8 @@ public struct StepReport: Sendable, Hashable {
     /// ‖g‖₂ over the trained tensors, before any clipping.
     public let gradientNorm: Double
     public let learningRate: Double
+    /// Of the step's scaling by tensor; nil where the chain has none.
+    public let trustRatios: TrustRatios?
 }
 
 /// A list of gradient transformations, which give the direction, and one line search, which gives the step size.
@@ -96,14 +98,18 @@ public final class Optimizer {
         }
 
         var scalars = Array(state.scalars[searchScalars])
+        var trustRatios: TrustRatios?
         let descent = Descent(
             objective: objective, step: update - 1, loss: loss, gradientNorm: measurement.directionNorm
-        ) { [self] rate in move(pass, measured: measurement, update: update, learningRate: rate) }
+        ) { [self] rate in
+            trustRatios = move(pass, measured: measurement, update: update, learningRate: rate)
+        }
         let report = try search.advance(descent, scalars: &scalars)
         state.scalars.replaceSubrange(searchScalars, with: scalars)
         state.step = update
         return StepReport(
-            step: update, loss: loss, gradientNorm: measurement.directionNorm, learningRate: report.learningRate)
+            step: update, loss: loss, gradientNorm: measurement.directionNorm, learningRate: report.learningRate,
+            trustRatios: trustRatios)
     }
 
     /// Takes the place of a saved optimizer. See `OptimizerState.restore(scalars:layouts:read:)`.
@@ -120,20 +126,25 @@ public final class Optimizer {
     }
 
     /// Runs the chain, cut into passes before each transformation that measures.
-    private func move(_ pass: ChainPass, measured first: Measurement, update: Int, learningRate: Double) {
+    private func move(
+        _ pass: ChainPass, measured first: Measurement, update: Int, learningRate: Double
+    ) -> TrustRatios? {
         var measurement = first
+        var trustRatios: TrustRatios?
         var operations: [ChainPass.Operation] = []
         for (index, transformation) in transformations.enumerated() {
             if index > 0, !transformation.measures.isEmpty {
                 measurement = pass.measure(transformation.measures, after: operations, sums: sums)
                 operations.removeAll(keepingCapacity: true)
             }
-            let context = StepContext(update: update, measurement: measurement)
+            let context = StepContext(update: update, measurement: measurement, isDecayed: plan.isDecayed)
+            if let scaling = transformation as? any TrustRatioScaling { trustRatios = scaling.trustRatios(for: context) }
             if let operation = transformation.operation(for: context) {
                 operations.append(.init(run: operation, moments: momentBases + momentStarts[index]))
             }
         }
         pass.move(operations, learningRate: learningRate, shrinkage: shrinkage)
+        return trustRatios
     }
 
     private func notFinite(_ tensor: Int, step: Int) -> OptimizerError {

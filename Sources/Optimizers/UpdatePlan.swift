@@ -25,6 +25,8 @@ struct UpdatePlan {
     static let taskElements = 1 << 16
 
     let tensors: [Tensor]
+    /// Whether weight decay applies, for each tensor.
+    let isDecayed: [Bool]
     let pieces: [Piece]
     /// Ranges of pieces, one for each task.
     let tasks: [Range<Int>]
@@ -58,6 +60,7 @@ struct UpdatePlan {
         }
         guard !pieces.isEmpty else { throw OptimizerError.nothingToTrain }
         self.tensors = tensors
+        isDecayed = tensors.map(\.entry.role.isDecayed)
         self.pieces = pieces
         self.piecesOfTensor = ranges
         self.momentLayout = momentLayout

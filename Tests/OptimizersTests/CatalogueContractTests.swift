@@ -14,6 +14,8 @@ import Testing
         "adamw": Budget(parabola: (0.3, 400, 1e-9), rosenbrock: (0.5, 2_000, 1e-9)),
         "adam": Budget(parabola: (0.3, 400, 1e-9), rosenbrock: (0.5, 2_000, 1e-9)),
         "sgd": Budget(parabola: (0.1, 300, 1e-9), rosenbrock: (2e-3, 4_000, 1e-9)),
+        "lamb": Budget(parabola: (0.1, 3_000, 1e-9), rosenbrock: (0.5, 2_000, 1e-9)),
+        "lars": Budget(parabola: (30, 2_000, 1e-9), rosenbrock: (2, 4_000, 1e-9)),
     ]
 
     @Test("Every row has a budget")

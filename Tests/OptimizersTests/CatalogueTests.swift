@@ -6,7 +6,7 @@ import Testing
 @Suite struct CatalogueTests {
     @Test("An unknown optimizer is refused with the known ones")
     func unknownOptimizer() {
-        #expect(throws: OptimizerError.unknownOptimizer(found: "adamax", known: ["adamw", "adam", "sgd"])) {
+        #expect(throws: OptimizerError.unknownOptimizer(found: "adamax", known: Catalogue.names)) {
             try Catalogue.row(named: "adamax")
         }
     }
@@ -45,10 +45,17 @@ import Testing
         #expect(
             values == [
                 "learning_rate": 2e-5, "schedule": "linear", "warmup": 0.1, "max_grad_norm": 1.0, "layer_decay": 1.0,
-                "freeze": [], "betas": [0.9, 0.999], "epsilon": 1e-8, "weight_decay": 0.01,
+                "freeze": [], "betas": [0.9, 0.999], "epsilon": 1e-8, "weight_decay": 0.01, "reference_batch": 0,
+                "batch_scaling": "sqrt",
             ])
         let sgd = try CatalogueRow.sgd.resolve([:]).values
         #expect(sgd["learning_rate"] == 0.01 && sgd["momentum"] == 0.9 && sgd["weight_decay"] == 0.0)
+        let lamb = try CatalogueRow.lamb.resolve([:]).values
+        #expect(lamb["learning_rate"] == 1e-3 && lamb["betas"] == [0.9, 0.999] && lamb["epsilon"] == 1e-6)
+        #expect(lamb["weight_decay"] == 0.01 && lamb["max_grad_norm"] == 1.0 && lamb["trust_clip"] == [])
+        let lars = try CatalogueRow.lars.resolve([:]).values
+        #expect(lars["learning_rate"] == 1.0 && lars["momentum"] == 0.9 && lars["trust_coefficient"] == 1e-3)
+        #expect(lars["weight_decay"] == 1e-4 && lars["epsilon"] == 1e-8)
     }
 
     @Test("Values that mean the same resolve to the same")
@@ -117,6 +124,15 @@ import Testing
         #expect(
             try chain("sgd", ["momentum": 0, "weight_decay": 0.1, "max_grad_norm": 0])
                 == ["add-decay(weight_decay: 0.1)"])
+        #expect(
+            try chain("lamb") == [
+                "clip(max_norm: 1.0)", "adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-06)", "add-decay(weight_decay: 0.01)",
+                "trust-ratio(trust_clip: [])",
+            ])
+        #expect(try chain("lamb", ["trust_clip": [0.01, 10]]).last == "trust-ratio(trust_clip: [0.01, 10.0])")
+        let lars = "lars(trust_coefficient: 0.001, weight_decay: 0.0001, epsilon: 1e-08)"
+        #expect(try chain("lars") == ["clip(max_norm: 1.0)", lars, "momentum(momentum: 0.9, nesterov: false)"])
+        #expect(try chain("lars", ["momentum": 0, "max_grad_norm": 0]) == [lars])
         #expect(try CatalogueRow.adamw.resolve([:]).momentCount == 2)
     }
 

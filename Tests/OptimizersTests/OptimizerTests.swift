@@ -140,6 +140,8 @@ import Testing
         #expect(try count([ClipByGlobalNorm(1), ScaleByAdam(), DecoupledDecay(0.1)]) == 2)
         #expect(try count([AddDecayedWeights(0.1), AccumulateMomentum(0.9)]) == 2)
         #expect(try count([ClipByGlobalNorm(1), ScaleByAdam(), UnitTensors()]) == 3)
+        #expect(try count([ClipByGlobalNorm(1), ScaleByAdam(), AddDecayedWeights(0.1), ScaleByTrustRatio()]) == 3)
+        #expect(try count([ScaleByLARS(), AccumulateMomentum(0.9)]) == 2)
         #expect(try count([UnitTensors(), ScaleByAdam(), ClipByGlobalNorm(1), UnitTensors()]) == 4)
     }
 }

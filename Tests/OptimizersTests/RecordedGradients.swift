@@ -15,6 +15,8 @@ struct RecordedGradients {
         struct Trajectory: Decodable {
             let name: String
             let optimizer: String
+            /// Whose numbers these are.
+            let reference: String
             let rates: [Double]
         }
         let steps: Int

@@ -32,6 +32,15 @@ import Testing
         ("{\"select\": \"first\"}", false),
         ("{\"lerning_rate\": 1}", false), ("{\"class_weights\": \"balanced\"}", true),
         ("{\"class_weights\": [1, -1]}", false),
+        (
+            "{\"optimizer\": \"lamb\", \"trust_clip\": [0.01, 10], \"reference_batch\": 1024, "
+                + "\"batch_scaling\": \"linear\"}", true
+        ),
+        ("{\"optimizer\": \"lamb\", \"trust_clip\": []}", true),
+        ("{\"optimizer\": \"lamb\", \"trust_clip\": [0.01]}", false),
+        ("{\"optimizer\": \"lars\", \"trust_coefficient\": 0.002, \"momentum\": 0}", true),
+        ("{\"optimizer\": \"lars\", \"trust_coefficient\": 0}", false), ("{\"reference_batch\": -1}", false),
+        ("{\"batch_scaling\": \"log\"}", false),
         ("{\"dropout\": 1}", false), ("{\"precision\": \"fp7\"}", false),
     ]
 

@@ -1,6 +1,6 @@
 /// The optimizers that a recipe can name. A new one is a file with its row and a line here.
 public enum Catalogue {
-    public static let rows: [CatalogueRow] = [.adamw, .adam, .sgd]
+    public static let rows: [CatalogueRow] = [.adamw, .adam, .sgd, .lamb, .lars]
 
     public static var names: [String] { rows.map(\.name) }
 

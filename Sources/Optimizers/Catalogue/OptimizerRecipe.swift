@@ -16,8 +16,11 @@ public struct OptimizerRecipe: Sendable {
     /// The chain, in order.
     public var transformations: [any GradientTransformation] { row.compose(constants) }
 
-    /// The learning rate over a run of `steps` updates.
-    public func search(steps: Int) -> any LineSearch {
+    /// The learning rate over a run of `steps` updates of `batch` examples.
+    ///
+    /// - Parameter batch: needed where the recipe names a `reference_batch`; all rates of the schedule are scaled.
+    public func search(steps: Int, batch: Int? = nil) -> any LineSearch {
+        let factor = rateFactor(batch: batch)
         let warmup: Warmup
         switch constants.values["warmup"] {
         case .integer(let count): warmup = .steps(count)
@@ -29,11 +32,12 @@ public struct OptimizerRecipe: Sendable {
         case "constant": shape = .constant
         case "linear": shape = .linear
         case "cosine": shape = .cosine
-        case "polynomial": shape = .polynomial(power: constants["schedule_power"], end: constants["schedule_end"])
+        case "polynomial": shape = .polynomial(power: constants["schedule_power"], end: constants["schedule_end"] * factor)
         case "inverse_sqrt": shape = .inverseSquareRoot
         default: preconditionFailure("schedule is resolved")
         }
-        return ScheduledRate(constants["learning_rate"], schedule: Schedule(shape, steps: steps, warmup: warmup))
+        let learningRate = min(constants["learning_rate"] * factor, .greatestFiniteMagnitude)
+        return ScheduledRate(learningRate, schedule: Schedule(shape, steps: steps, warmup: warmup))
     }
 
     /// Learning rates and frozen units for a model.
@@ -51,13 +55,15 @@ public struct OptimizerRecipe: Sendable {
 
     /// Builds the optimizer with all its state at the start.
     ///
-    /// - Parameter steps: updates of the whole run, which the schedule is laid over.
+    /// - Parameters:
+    ///   - steps: updates of the whole run, which the schedule is laid over.
+    ///   - batch: examples an update, needed where the recipe names a `reference_batch`.
     /// - Throws: `OptimizerError` when `freeze` does not fit the model or leaves nothing to train.
     public func makeOptimizer(
-        layout: ParameterLayout, steps: Int, parallel: @escaping Parallel = serially
+        layout: ParameterLayout, steps: Int, batch: Int? = nil, parallel: @escaping Parallel = serially
     ) throws -> Optimizer {
         try Optimizer(
-            transformations, search: search(steps: steps), layout: layout, rates: try rates(for: layout),
+            transformations, search: search(steps: steps, batch: batch), layout: layout, rates: try rates(for: layout),
             parallel: parallel)
     }
 }

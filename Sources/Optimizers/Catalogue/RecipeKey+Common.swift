@@ -19,7 +19,7 @@ extension RecipeKey {
                 expecting: "a number above 0, at most 1"
             ) { $0 > 0 && $0 <= 1 },
             .freeze,
-        ]
+        ] + batchScaling
     }
 
     /// The keys that only the polynomial schedule has.
@@ -35,9 +35,15 @@ extension RecipeKey {
         .real("weight_decay", defaultValue, explanation, expecting: "a number of at least 0") { $0 >= 0 }
     }
 
-    static let epsilon = RecipeKey.real(
-        "epsilon", 1e-8, "added to the root of the second moment", expecting: "a number of at least 1e-30"
-    ) { $0 >= 1e-30 }
+    static func epsilon(
+        _ defaultValue: Double, _ explanation: String = "added to the root of the second moment"
+    ) -> RecipeKey {
+        .real("epsilon", defaultValue, explanation, expecting: "a number of at least 1e-30") { $0 >= 1e-30 }
+    }
+
+    static let momentum = RecipeKey.real(
+        "momentum", 0.9, "share of the last step that goes on", expecting: "a number of at least 0 and below 1"
+    ) { (0..<1).contains($0) }
 
     static let betas = RecipeKey(
         name: "betas", defaultValue: [0.9, 0.999], explanation: "memory of the first and of the second moment",

@@ -4,9 +4,7 @@ extension CatalogueRow {
         name: "sgd",
         summary: "gradient descent with momentum and L2 decay (none on biases and LayerNorm), equal to torch.optim.SGD",
         keys: RecipeKey.common(learningRate: 1e-2) + [
-            .real(
-                "momentum", 0.9, "share of the last step that goes on", expecting: "a number of at least 0 and below 1"
-            ) { (0..<1).contains($0) },
+            .momentum,
             .flag("nesterov", false, "look ahead along the momentum"),
             .weightDecay(0, "share of the weights that is added to their gradient"),
         ]

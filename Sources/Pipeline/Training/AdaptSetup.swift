@@ -115,7 +115,7 @@ struct AdaptSetup {
                 && entry.name.hasPrefix(adapted.configuration.family.denseName + ".")
         }
         WeightInitialization.fill(weights, names: missing, deviation: adapted.configuration.initializerRange, seed: seed)
-        let optimizer = try recipe.optimizer.makeOptimizer(layout: network.layout, steps: steps) { count, body in
+        let optimizer = try recipe.optimizer.makeOptimizer(layout: network.layout, steps: steps, batch: order.batchSize) { count, body in
             backend.parallel(count, body)
         }
         let c = adapted.configuration
