@@ -12,15 +12,17 @@ func hyperbolicTangent<Scalar: BinaryFloatingPoint>(_ x: Scalar) -> Scalar {
 /// The mean over the whole batch is the sum divided by `normalizer`, which the caller knows: the number of examples
 /// (cross-entropy; with class weights the sum of the examples' weights, as in PyTorch) or of values (the other two).
 enum LossFunction {
-    /// Returns the sum of losses; dLogits [B, K] = ∂(sum / normalizer)/∂logits. Computed in double.
+    /// Returns the sum of losses; dLogits [B, K] = ∂(sum / normalizer)/∂logits; `losses` [B] are the summands of each
+    /// sequence. Computed in double.
     static func evaluate<Scalar: BinaryFloatingPoint>(
         _ head: HeadConfiguration, sequences: Int, logits: UnsafePointer<Scalar>, classes: UnsafePointer<Int32>,
-        values: UnsafePointer<Float>, classWeights: [Float]?, normalizer: Double, dLogits: UnsafeMutablePointer<Scalar>
+        values: UnsafePointer<Float>, classWeights: [Float]?, normalizer: Double, dLogits: UnsafeMutablePointer<Scalar>,
+        losses: UnsafeMutablePointer<Double>
     ) -> Double {
         let K = head.outputs
         var total = 0.0
         for b in 0..<sequences {
-            let row = logits + b * K, d = dLogits + b * K
+            let row = logits + b * K, d = dLogits + b * K, before = total
             switch head.loss {
             case .crossEntropy:
                 let label = Int(classes[b])
@@ -50,6 +52,7 @@ enum LossFunction {
                     d[k] = Scalar(2 * difference / normalizer)
                 }
             }
+            losses[b] = total - before
         }
         return total
     }
