@@ -259,4 +259,5 @@ def main():
         make_training() if name == "bert-adamw" else make(name)
 
 
-main()
+if __name__ == "__main__":
+    main()

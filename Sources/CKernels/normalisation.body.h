@@ -146,13 +146,18 @@ static void embed_item(void *raw, int64_t index, int worker) {
     for (int64_t t = index * ROWS_PER_ITEM; t < end; t++) {
         const float *word = e->word + e->ids[t] * C, *position = e->position + e->positions[t] * C;
         const float *type = e->type + e->types[t] * C;
-        float *z = e->z + t * C;
+        float *z = e->z + t * C, *y = e->y + t * C;
         for (int64_t i = 0; i < C; i += W) {
             int64_t n = C - i;
-            store_some(z + i, load_some(word + i, n) + load_some(type + i, n) + load_some(position + i, n), n);
+            vf x = load_some(word + i, n);
+            if (e->word_noise) x += load_some(e->word_noise + t * C + i, n);
+            store_some(z + i, x + load_some(type + i, n) + load_some(position + i, n), n);
         }
-        norm_row(z, e->gamma, e->beta, e->epsilon, C, e->statistics + 2 * t, e->y + t * C);
-        if (drop) drop_row(e->y + t * C, C, &e->dropout, t, threshold, scale);
+        norm_row(z, e->gamma, e->beta, e->epsilon, C, e->statistics + 2 * t, y);
+        if (e->norm_noise)
+            for (int64_t i = 0; i < C; i += W)
+                store_some(y + i, load_some(y + i, C - i) + load_some(e->norm_noise + t * C + i, C - i), C - i);
+        if (drop) drop_row(y, C, &e->dropout, t, threshold, scale);
     }
 }
 

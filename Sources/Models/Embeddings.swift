@@ -1,6 +1,6 @@
 import Tensors
 
-/// Sum of word, position and type vectors, LayerNorm, dropout.
+/// Sum of word, position and type vectors, LayerNorm, dropout; with noise at one of two places when a pass has it.
 struct Embeddings<B: Backend> {
     let width: Int
     let word: Int, position: Int, type: Int
@@ -25,22 +25,39 @@ struct Embeddings<B: Backend> {
     }
 
     private func pass(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>) -> EmbeddingPass<B.Scalar> {
-        EmbeddingPass(
+        var pass = EmbeddingPass(
             T: p.T, C: width, ids: p.batch.ids, positions: p.batch.positionRows, types: p.batch.types,
             word: p.weights + word, position: p.weights + position, type: p.weights + type, norm: norm.norm(p.weights),
             dropout: p.tokenDropout(\.hidden, site: DropoutSite.embeddings), z: workspace(z),
             statistics: workspace(statistics), y: workspace(y))
+        pass.noise = p.noise
+        return pass
     }
 
     func forward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>) { p.backend.embed(pass(p, workspace)) }
 
     /// dy [T, C] becomes the gradient of the sum, and so of each token's word vector. Adds to the tables' gradients.
-    func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, dyToDz: B.Target, gradient: B.Target?) {
-        p.backend.embedBackward(pass(p, workspace), dyToDz: dyToDz, dGamma: gradient.map { $0 + norm.gamma },
+    ///
+    /// - Parameter spare: [T, C] of scratch.
+    /// - Returns: the gradient of noise at the pass's place (without noise: of the sum), in `dyToDz` or in `spare`.
+    func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, dyToDz: B.Target, gradient: B.Target?,
+                  spare: B.Target) -> B.Source {
+        let pass = pass(p, workspace)
+        var noise = dyToDz
+        if p.noise?.place == .normalized {
+            if gradient != nil {
+                spare.update(from: dyToDz, count: p.T * width)
+                noise = spare
+            }
+            p.backend.drop(rows: p.T, columns: width, noise, pass.dropout)
+            if gradient == nil { return B.Source(noise) }
+        }
+        p.backend.embedBackward(pass, dyToDz: dyToDz, dGamma: gradient.map { $0 + norm.gamma },
                                 dBeta: gradient.map { $0 + norm.beta })
-        guard let gradient else { return }
+        guard let gradient else { return B.Source(noise) }
         p.backend.scatterAdd(T: p.T, C: width, index: p.batch.ids, dz: dyToDz, table: gradient + word)
         p.backend.scatterAdd(T: p.T, C: width, index: p.batch.positionRows, dz: dyToDz, table: gradient + position)
         p.backend.scatterAdd(T: p.T, C: width, index: p.batch.types, dz: dyToDz, table: gradient + type)
+        return B.Source(noise)
     }
 }

@@ -8,6 +8,7 @@ struct ForwardPass<B: Backend> {
     let owner: AnyObject
     let batch: PackedBatch
     let dropout: DropoutRates?
+    let noise: EmbeddingNoise<B.Scalar>?
 
     var T: Int { batch.tokenCount }
 

@@ -78,6 +78,27 @@ public final class PackedBatch {
             positions[t] = Int32(i)
             examples[t] = Int32(example)
         }
+        return close(length: length, example: example)
+    }
+
+    /// Appends a sequence of another batch with its labels and its example's index.
+    func append(sequence b: Int, of other: PackedBatch) {
+        let first = Int(other.starts[b]), length = Int(other.starts[b + 1]) - first
+        precondition(fits(length: length) && other.outputs == outputs)
+        func take(_ array: KeyPath<PackedBatch, UnsafeMutablePointer<Int32>>) {
+            (self[keyPath: array] + tokenCount).update(from: other[keyPath: array] + first, count: length)
+        }
+        take(\.ids)
+        take(\.types)
+        take(\.positionRows)
+        take(\.positions)
+        take(\.examples)
+        classes[sequenceCount] = other.classes[b]
+        (values + sequenceCount * outputs).update(from: other.values + b * outputs, count: outputs)
+        _ = close(length: length, example: Int(other.sequenceExamples[b]))
+    }
+
+    private func close(length: Int, example: Int) -> Int {
         sequenceExamples[sequenceCount] = Int32(example)
         tokenCount += length
         sequenceCount += 1

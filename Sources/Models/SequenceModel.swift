@@ -18,7 +18,12 @@ public final class SequenceModel<B: Backend> {
     private let sequenceHead: SequenceHead<B>
     private let activated: Workspace<B.Scalar>.Slot
     private let scratch: BackwardScratch<B>?
-    private var pending: ForwardPass<B>?
+    /// The pass that each set of activations is of.
+    private var pending: [ForwardPass<B>?]
+    /// What the passes so far have cost.
+    public private(set) var passes: PassCounts
+    /// [B] losses of the sequences of the last `loss`.
+    let sequenceLosses: UnsafeMutablePointer<Double>
 
     /// Names, shapes and units of a model's parameters, without its memory.
     public static func layout(_ configuration: EncoderConfiguration, _ head: HeadConfiguration) -> ParameterLayout {
@@ -32,9 +37,12 @@ public final class SequenceModel<B: Backend> {
         return layout
     }
 
-    /// - Parameter trains: keeps every layer's activations for `backward`; otherwise the layers share theirs.
+    /// - Parameters:
+    ///   - trains: keeps every layer's activations for `backward`; otherwise the layers share theirs.
+    ///   - activationSets: passes that can be kept for `backward` at one time, see `activationSet`.
     public init(_ configuration: EncoderConfiguration, _ head: HeadConfiguration, backend: B, tokenCapacity: Int,
-                sequenceCapacity: Int, trains: Bool) {
+                sequenceCapacity: Int, trains: Bool, activationSets: Int = 1) {
+        precondition(activationSets >= 1)
         self.configuration = configuration
         self.head = head
         self.backend = backend
@@ -52,57 +60,88 @@ public final class SequenceModel<B: Backend> {
         self.layers = layers
         sequenceHead = SequenceHead(configuration, outputs: head.outputs, sequences: sequenceCapacity, layout: &layout,
                                     workspace: workspace)
+        workspace.endSet()
         activated = workspace.plan(tokenCapacity * configuration.intermediateSize)
         scratch = trains ? BackwardScratch(configuration, tokens: tokenCapacity, inner: activated, workspace: workspace) : nil
         self.layout = layout
-        workspace.commit()
+        workspace.commit(sets: activationSets)
+        pending = Array(repeating: nil, count: activationSets)
+        passes = PassCounts(layers: configuration.layerCount)
+        sequenceLosses = .allocate(capacity: max(1, sequenceCapacity))
+        sequenceLosses.initialize(repeating: 0, count: max(1, sequenceCapacity))
     }
+
+    deinit { sequenceLosses.deallocate() }
 
     /// Bytes of activations and scratch.
     public var workspaceByteCount: Int { workspace.byteCount }
 
-    /// Logits [B, K] of a batch, valid until the next pass.
+    /// The set of activations that `forward`, `loss` and `backward` work on: a pass in one set waits for its `backward`
+    /// while another set is used.
+    public var activationSet: Int {
+        get { workspace.set }
+        set {
+            precondition(pending.indices.contains(newValue), "the model has \(pending.count) sets of activations")
+            workspace.set = newValue
+        }
+    }
+
+    public var activationSetCount: Int { pending.count }
+
+    /// Logits [B, K] of a batch, valid until the next pass in the same set.
     ///
     /// - Parameters:
     ///   - weights: flat, by `layout`.
     ///   - dropout: nil outside training.
+    ///   - noise: added to the embeddings; its memory stays until the next pass.
     ///   - owner: what keeps `weights` alive; held until `backward` or the next pass.
     @discardableResult
     public func forward(_ weights: B.Source, owner: AnyObject, _ batch: PackedBatch,
-                        dropout: DropoutRates? = nil) -> B.Source {
+                        dropout: DropoutRates? = nil, noise: EmbeddingNoise<B.Scalar>? = nil) -> B.Source {
         precondition(batch.tokenCount <= tokenCapacity && batch.sequenceCount <= sequenceCapacity)
-        let pass = ForwardPass(backend: backend, weights: weights, owner: owner, batch: batch, dropout: dropout)
+        let pass = ForwardPass(backend: backend, weights: weights, owner: owner, batch: batch, dropout: dropout, noise: noise)
         embeddings.forward(pass, workspace)
         var x = B.Source(workspace(embeddings.y))
         for layer in layers { x = layer.forward(pass, workspace, x: x, activated: workspace(activated)) }
         sequenceHead.forward(pass, workspace, x: x)
-        pending = pass
-        return B.Source(workspace(sequenceHead.logits))
+        pending[activationSet] = pass
+        passes.forward += pass.T * layers.count
+        return logits
     }
 
     /// Sum of the losses of the batch of the last `forward`; prepares `backward`.
     ///
     /// - Parameter normalizer: what the sum over the whole batch is divided by to give its mean; scales the gradient.
     public func loss(classWeights: [Float]? = nil, normalizer: Double) -> Double {
-        guard let pass = pending else { preconditionFailure("loss comes after forward") }
+        guard let pass = pending[activationSet] else { preconditionFailure("loss comes after forward") }
         return LossFunction.evaluate(
-            head, sequences: pass.batch.sequenceCount, logits: B.Source(workspace(sequenceHead.logits)),
+            head, sequences: pass.batch.sequenceCount, logits: logits,
             classes: pass.batch.classes, values: pass.batch.values, classWeights: classWeights, normalizer: normalizer,
-            dLogits: workspace(sequenceHead.dLogits))
+            dLogits: logitGradient, losses: sequenceLosses)
     }
+
+    /// [B, K] of the set in use: the logits, and their gradient that `backward` starts from.
+    var logits: B.Source { B.Source(workspace(sequenceHead.logits)) }
+    var logitGradient: B.Target { workspace(sequenceHead.dLogits) }
 
     /// Adds the gradient of the last `loss` to `gradient`, which has the layout of the weights.
     ///
-    /// - Parameter frozen: units whose parameters get no gradient; the pass ends above the lowest unit that is not frozen.
-    /// - Returns: with `gradient` nil, the gradient of the embedding sum [T, C]; else nil.
+    /// - Parameters:
+    ///   - gradient: nil computes no product for a weight's gradient and touches no table.
+    ///   - frozen: units whose parameters get no gradient; the pass ends above the lowest unit that is not frozen.
+    ///   - reachesNoise: goes down to the embeddings in any case and returns the gradient there.
+    /// - Returns: with `gradient` nil or `reachesNoise`, the gradient of the pass's noise [T, C] (of a pass without noise,
+    ///   that of the embedding sum), valid until the next pass; else nil.
     @discardableResult
-    public func backward(into gradient: B.Target?, frozen: Set<ParameterUnit> = []) -> B.Source? {
-        guard let pass = pending, let scratch else { preconditionFailure("backward comes after loss, on a training model") }
-        pending = nil
+    public func backward(into gradient: B.Target?, frozen: Set<ParameterUnit> = [], reachesNoise: Bool = false) -> B.Source? {
+        guard let pass = pending[activationSet], let scratch else {
+            preconditionFailure("backward comes after loss, on a training model")
+        }
+        pending[activationSet] = nil
         let d = workspace(scratch.d)
         func target(_ unit: ParameterUnit) -> B.Target? { frozen.contains(unit) ? nil : gradient }
         var lowest = ParameterUnit.embeddings
-        if gradient != nil {
+        if gradient != nil, !reachesNoise {
             let units = [.embeddings] + layers.indices.map(ParameterUnit.block)
             lowest = units.first { !frozen.contains($0) } ?? .head
         }
@@ -111,17 +150,22 @@ public final class SequenceModel<B: Backend> {
             let x = i == 0 ? workspace(embeddings.y) : workspace(layers[i - 1].output)
             layers[i].backward(pass, workspace, scratch, x: x, d: d, gradient: target(.block(i)),
                                needsInput: lowest < .block(i))
+            passes.inputGradient += pass.T
+            if target(.block(i)) != nil { passes.weightGradient += pass.T }
         }
-        if lowest == .embeddings { embeddings.backward(pass, workspace, dyToDz: d, gradient: target(.embeddings)) }
-        return gradient == nil ? B.Source(d) : nil
+        guard lowest == .embeddings else { return nil }
+        if target(.embeddings) != nil { passes.scatters += 1 }
+        let noise = embeddings.backward(pass, workspace, dyToDz: d, gradient: target(.embeddings), spare: workspace(scratch.branch))
+        return gradient == nil || reachesNoise ? noise : nil
     }
 }
 
 extension SequenceModel where B.Scalar == Float {
     /// Logits [B, K] of a batch, valid until the next pass.
     @discardableResult
-    public func forward(_ parameters: Parameters, _ batch: PackedBatch, dropout: DropoutRates? = nil) -> B.Source {
-        forward(parameters.pointer, owner: parameters, batch, dropout: dropout)
+    public func forward(_ parameters: Parameters, _ batch: PackedBatch, dropout: DropoutRates? = nil,
+                        noise: EmbeddingNoise<Float>? = nil) -> B.Source {
+        forward(parameters.pointer, owner: parameters, batch, dropout: dropout, noise: noise)
     }
 
     /// Adds the gradient of the last `loss` to `gradient`.

@@ -12,6 +12,9 @@ public protocol Backend: AnyObject {
     /// Device and instruction set, for example `cpu-avx512`: part of a run's numeric path.
     var name: String { get }
 
+    /// Matrix products done so far by this backend.
+    var counts: ProductCounts { get }
+
     /// C[i,j] = Σₖ A(i,k)·B(k,j), see `Product`.
     func multiply(_ product: Product<Scalar>)
 
@@ -33,7 +36,7 @@ public protocol Backend: AnyObject {
     func residualNormBackward(T: Int, C: Int, dy: Source, z: Source, statistics: Source, norm: Norm<Scalar>,
                               dropout: Dropout, dz: Target, dBranch: Target?, dGamma: Target?, dBeta: Target?)
 
-    /// z = word[id] + position[p] + type[t], y = drop(LayerNorm(z)).
+    /// z = word[id] + position[p] + type[t], y = drop(LayerNorm(z)); with `noise` as `NoisePlace` says.
     func embed(_ embedding: EmbeddingPass<Scalar>)
 
     /// Backward of `embed` down to the sum: dy [T, C] is overwritten by dz; adds to dGamma and dBeta unless nil.
@@ -72,6 +75,8 @@ public struct Product<Scalar> {
     public var activation = Activation.none
     /// With an activation: a second output, activation(C), of C's shape and stride.
     public var activated: UnsafeMutablePointer<Scalar>?
+    /// What the product is for; it is counted as that.
+    public var kind = ProductKind.forward
 
     /// y [rows, outputs] = x [rows, inputs]·wᵀ + bias, w [outputs, inputs].
     public static func linear(rows: Int, inputs: Int, outputs: Int, x: UnsafePointer<Scalar>, xStride: Int? = nil,
@@ -86,7 +91,7 @@ public struct Product<Scalar> {
                                            dyStride: Int? = nil, weight: UnsafePointer<Scalar>,
                                            dx: UnsafeMutablePointer<Scalar>, accumulates: Bool) -> Product {
         Product(m: rows, n: inputs, k: outputs, a: dy, aRow: dyStride ?? outputs, aColumn: 1, b: weight, bRow: inputs,
-                bColumn: 1, c: dx, cRow: inputs, accumulates: accumulates)
+                bColumn: 1, c: dx, cRow: inputs, accumulates: accumulates, kind: .inputGradient)
     }
 
     /// dw [outputs, inputs] += dyᵀ·x.
@@ -94,7 +99,7 @@ public struct Product<Scalar> {
                                             dyStride: Int? = nil, x: UnsafePointer<Scalar>,
                                             dw: UnsafeMutablePointer<Scalar>) -> Product {
         Product(m: outputs, n: inputs, k: rows, a: dy, aRow: 1, aColumn: dyStride ?? outputs, b: x, bRow: inputs,
-                bColumn: 1, c: dw, cRow: inputs, accumulates: true)
+                bColumn: 1, c: dw, cRow: inputs, accumulates: true, kind: .weightGradient)
     }
 }
 
@@ -138,6 +143,7 @@ public struct EmbeddingPass<Scalar> {
     public var word: UnsafePointer<Scalar>, position: UnsafePointer<Scalar>, type: UnsafePointer<Scalar>
     public var norm: Norm<Scalar>
     public var dropout: Dropout
+    public var noise: EmbeddingNoise<Scalar>?
     /// [T, C], [T, 2], [T, C]
     public var z: UnsafeMutablePointer<Scalar>, statistics: UnsafeMutablePointer<Scalar>, y: UnsafeMutablePointer<Scalar>
 

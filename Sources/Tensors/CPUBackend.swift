@@ -20,6 +20,7 @@ public final class CPUBackend: Backend {
     public let instructionSet: InstructionSet
     public let threads: Int
     private let context: OpaquePointer
+    public private(set) var counts = ProductCounts()
 
     /// Threads that may be used: the processors this process is allowed to run on.
     public static var processorCount: Int {
@@ -60,6 +61,7 @@ public final class CPUBackend: Backend {
             b: p.b, b_row: Int64(p.bRow), b_col: Int64(p.bColumn), c: p.c, c_row: Int64(p.cRow),
             accumulate: p.accumulates, bias: p.bias, activation: p.activation.kernel, activated: p.activated)
         ck_multiply(context, &product)
+        counts.count(p)
     }
 
     public func addColumnSums(rows: Int, columns: Int, _ x: Source, stride: Int, into out: Target) {
@@ -106,11 +108,13 @@ public final class CPUBackend: Backend {
     public func attend(_ a: AttentionPass<Float>) {
         var pass = a.kernel
         ck_attend(context, &pass)
+        counts.countForward(a)
     }
 
     public func attendBackward(_ a: AttentionPass<Float>, dContext: Source, dqkv: Target) {
         var pass = a.kernel
         ck_attend_backward(context, &pass, dContext, dqkv)
+        counts.countBackward(a)
     }
 }
 
@@ -135,7 +139,8 @@ extension EmbeddingPass<Float> {
     fileprivate var kernel: ck_embedding {
         ck_embedding(T: Int64(T), C: Int64(C), ids: ids, positions: positions, types: types, word: word,
                      position: position, type: type, gamma: norm.gamma, beta: norm.beta, epsilon: Float(norm.epsilon),
-                     dropout: dropout.kernel, z: z, statistics: statistics, y: y)
+                     dropout: dropout.kernel, word_noise: noise?.values(at: .word), norm_noise: noise?.values(at: .normalized),
+                     z: z, statistics: statistics, y: y)
     }
 }
 

@@ -7,6 +7,7 @@ import Foundation
 extension ReferenceBackend {
     @_specialize(where Scalar == Double)
     public func attend(_ a: AttentionPass<Scalar>) {
+        counts.countForward(a)
         let C = a.H * a.D
         for b in 0..<a.B {
             for h in 0..<a.H {
@@ -30,6 +31,7 @@ extension ReferenceBackend {
     /// Everything is computed anew from qkv: `context` and `logSum` are not read.
     @_specialize(where Scalar == Double)
     public func attendBackward(_ a: AttentionPass<Scalar>, dContext: Source, dqkv: Target) {
+        counts.countBackward(a)
         let C = a.H * a.D
         for index in 0..<a.T * 3 * C { dqkv[index] = 0 }
         for b in 0..<a.B {

@@ -27,11 +27,15 @@ extension ReferenceBackend {
     public func embed(_ e: EmbeddingPass<Scalar>) {
         for t in 0..<e.T {
             for i in 0..<e.C {
-                e.z[t * e.C + i] = e.word[Int(e.ids[t]) * e.C + i] + e.position[Int(e.positions[t]) * e.C + i]
-                    + e.type[Int(e.types[t]) * e.C + i]
+                var x = e.word[Int(e.ids[t]) * e.C + i]
+                if let noise = e.noise?.values(at: .word) { x += noise[t * e.C + i] }
+                e.z[t * e.C + i] = x + e.position[Int(e.positions[t]) * e.C + i] + e.type[Int(e.types[t]) * e.C + i]
             }
         }
         normalize(T: e.T, C: e.C, z: e.z, norm: e.norm, statistics: e.statistics, y: e.y)
+        if let noise = e.noise?.values(at: .normalized) {
+            for i in 0..<e.T * e.C { e.y[i] += noise[i] }
+        }
         drop(rows: e.T, columns: e.C, e.y, e.dropout)
     }
 

@@ -8,12 +8,15 @@ public final class ReferenceBackend<Scalar: BinaryFloatingPoint & SIMDScalar>: B
     public typealias Source = UnsafePointer<Scalar>
     public typealias Target = UnsafeMutablePointer<Scalar>
 
+    public internal(set) var counts = ProductCounts()
+
     public init() {}
 
     public var name: String { "reference-\(Scalar.self)".lowercased() }
 
     @_specialize(where Scalar == Double)
     public func multiply(_ p: Product<Scalar>) {
+        counts.count(p)
         for i in 0..<p.m {
             for j in 0..<p.n {
                 var sum: Scalar = 0

@@ -2,7 +2,7 @@ import Foundation
 import Models
 import Tensors
 
-/// A tiny model with what PyTorch says about it; made by Fixtures/models/make_goldens.py.
+/// A tiny model with what PyTorch says about it; made by make_goldens.py in its group's folder of Fixtures.
 struct Golden {
     let name: String
     let configuration: EncoderConfiguration
@@ -16,13 +16,13 @@ struct Golden {
     static let names = ["bert-four-heads", "bert-three-heads", "bert-one-head", "bert-five-heads", "roberta-four-heads",
                         "roberta-regression"]
 
-    init(_ name: String) throws {
+    init(_ name: String, in group: String = "models") throws {
         self.name = name
         var root = URL(fileURLWithPath: #filePath)
         while !FileManager.default.fileExists(atPath: root.appendingPathComponent("Package.swift").path) {
             root.deleteLastPathComponent()
         }
-        let folder = root.appendingPathComponent("Fixtures/models/\(name)")
+        let folder = root.appendingPathComponent("Fixtures/\(group)/\(name)")
         func json(_ file: String) throws -> [String: Any] {
             try JSONSerialization.jsonObject(with: Data(contentsOf: folder.appendingPathComponent(file))) as! [String: Any]
         }

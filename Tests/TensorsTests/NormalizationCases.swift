@@ -147,8 +147,9 @@ struct EmbeddingCase: OperationCase {
     var T: Int, C: Int
     var probability: Float = 0
     var hasGradients = true
+    var noisePlace: NoisePlace?
     private var vocabulary: Int { 23 }
-    var testDescription: String { "embedding \(T)×\(C), dropout \(probability)" }
+    var testDescription: String { "embedding \(T)×\(C), dropout \(probability), noise \(noisePlace?.rawValue ?? "none")" }
 
     var dropout: DropoutRows { DropoutRows(probability: probability, rows: T) }
     var indices: (ids: [Int32], positions: [Int32], types: [Int32]) {
@@ -159,6 +160,11 @@ struct EmbeddingCase: OperationCase {
         var sample = Sample(T, C, 3)
         return (sample.normal(vocabulary * C), sample.normal(7 * C), sample.normal(2 * C),
                 sample.normal(C, mean: 1, deviation: 0.2), sample.normal(C), sample.normal(T * C))
+    }
+
+    private var noise: [Float] {
+        var sample = Sample(T, C, 5)
+        return sample.normal(T * C)
     }
 
     /// What the backward pass finds.
@@ -177,30 +183,33 @@ struct EmbeddingCase: OperationCase {
         let z = Block<B.Scalar>(count: T * C), y = Block<B.Scalar>(count: T * C)
         let zBefore = Block<B.Scalar>(before.z), statisticsBefore = Block<B.Scalar>(before.statistics)
         let dz = Block<B.Scalar>(inputs.dy), dGamma = Block<B.Scalar>(inputs.beta), dBeta = Block<B.Scalar>(inputs.beta)
+        let noise = Block<B.Scalar>(noise)
         dropout.with {
             var pass = EmbeddingPass(
                 T: T, C: C, ids: ids.pointer, positions: positions.pointer, types: types.pointer, word: word.pointer,
                 position: position.pointer, type: type.pointer,
                 norm: Norm(gamma: gamma.pointer, beta: beta.pointer, epsilon: 1e-12), dropout: $0, z: z.pointer,
                 statistics: statistics.pointer, y: y.pointer)
+            pass.noise = noisePlace.map { EmbeddingNoise($0, noise.pointer) }
             backend.embed(pass)
             (pass.z, pass.statistics) = (zBefore.pointer, statisticsBefore.pointer)
             backend.embedBackward(pass, dyToDz: dz.pointer, dGamma: hasGradients ? dGamma.pointer : nil,
                                   dBeta: hasGradients ? dBeta.pointer : nil)
         }
-        keepUntilHere(ids, positions, types, word, position, type, gamma, beta, zBefore, statisticsBefore)
+        keepUntilHere(ids, positions, types, word, position, type, gamma, beta, zBefore, statisticsBefore, noise)
         return [("z", z), ("statistics", statistics), ("y", y), ("dz", dz), ("dGamma", dGamma), ("dBeta", dBeta)].map {
             Output(name: $0.0, values: $0.1.values)
         }
     }
 
     func tolerances(exact: [Output<Double>]) -> [[Double]] {
-        let (inputs, indices) = (inputs, indices)
+        let (inputs, indices, noise) = (inputs, indices, noise)
         let terms = (0..<T * C).map { i in
             let (t, c) = (i / C, i % C)
             return abs(Double(inputs.word[Int(indices.ids[t]) * C + c]))
                 + abs(Double(inputs.position[Int(indices.positions[t]) * C + c]))
                 + abs(Double(inputs.type[Int(indices.types[t]) * C + c]))
+                + (noisePlace == .word ? abs(Double(noise[i])) : 0)
         }
         var forward = normTolerances(T: T, C: C, terms: terms, exact: exact, gamma: inputs.gamma, beta: inputs.beta)
         forward[2] = forward[2].enumerated().map { i, bound in

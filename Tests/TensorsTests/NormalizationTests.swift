@@ -99,6 +99,11 @@ struct EmbeddingTests {
     func agreement(C: Int, T: Int) {
         for probability: Float in [0, 0.1, 0.5] { expectAgreement(EmbeddingCase(T: T, C: C, probability: probability)) }
         expectAgreement(EmbeddingCase(T: T, C: C, probability: 0.1, hasGradients: false))
+        for place in NoisePlace.allCases {
+            for probability: Float in [0, 0.1] {
+                expectAgreement(EmbeddingCase(T: T, C: C, probability: probability, noisePlace: place))
+            }
+        }
     }
 
     @Test("take their gradient by adding the rows of repeated tokens",

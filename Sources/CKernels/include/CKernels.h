@@ -99,7 +99,7 @@ void ck_residual_norm_backward(ck_context *context, int64_t T, int64_t C, const 
                                const float *statistics, const float *gamma, const ck_dropout *dropout,
                                float *dz, float *d_branch, float *dgamma, float *dbeta);
 
-/// z = word[id] + position[p] + type[t]; y = drop(norm(z)).
+/// z = (word[id] + word_noise[t]) + type[t] + position[p]; y = drop(norm(z) + norm_noise[t]). Null noise is none.
 typedef struct {
     int64_t T, C;
     const int32_t *ids, *positions, *types;  ///< rows of the three tables
@@ -107,6 +107,7 @@ typedef struct {
     const float *gamma, *beta;
     float epsilon;
     ck_dropout dropout;
+    const float *word_noise, *norm_noise;  ///< [T, C] each, or null
     float *z, *statistics, *y;
 } ck_embedding;
 void ck_embed(ck_context *context, const ck_embedding *embedding);

@@ -1,6 +1,6 @@
 import Tensors
 
-/// A key of an optimizer's recipe: its default, what it means, and which values it takes.
+/// A key of a recipe: its default, what it means, and which values it takes.
 public struct RecipeKey: Sendable {
     public let name: String
     public let defaultValue: HyperparameterValue
@@ -10,15 +10,23 @@ public struct RecipeKey: Sendable {
     /// The canonical form of a value, so that values that mean the same are the same; nil when it is refused.
     let canonical: @Sendable (HyperparameterValue) -> HyperparameterValue?
 
+    public init(
+        name: String, defaultValue: HyperparameterValue, explanation: String, expectation: String,
+        canonical: @escaping @Sendable (HyperparameterValue) -> HyperparameterValue?
+    ) {
+        (self.name, self.defaultValue, self.explanation) = (name, defaultValue, explanation)
+        (self.expectation, self.canonical) = (expectation, canonical)
+    }
+
     /// - Throws: `OptimizerError.invalidValue`.
-    func resolve(_ value: HyperparameterValue) throws -> HyperparameterValue {
+    public func resolve(_ value: HyperparameterValue) throws -> HyperparameterValue {
         guard let result = canonical(value) else {
             throw OptimizerError.invalidValue(key: name, found: "'\(value)'", expected: expectation)
         }
         return result
     }
 
-    static func real(
+    public static func real(
         _ name: String, _ defaultValue: Double, _ explanation: String, expecting expectation: String,
         where accepts: @escaping @Sendable (Double) -> Bool
     ) -> RecipeKey {
@@ -30,13 +38,13 @@ public struct RecipeKey: Sendable {
         }
     }
 
-    static func flag(_ name: String, _ defaultValue: Bool, _ explanation: String) -> RecipeKey {
+    public static func flag(_ name: String, _ defaultValue: Bool, _ explanation: String) -> RecipeKey {
         RecipeKey(
             name: name, defaultValue: .flag(defaultValue), explanation: explanation, expectation: "true or false"
         ) { value in value.flag.map { .flag($0) } }
     }
 
-    static func choice(
+    public static func choice(
         _ name: String, _ defaultValue: String, among choices: [String], _ explanation: String
     ) -> RecipeKey {
         RecipeKey(

@@ -5,12 +5,14 @@ import Tensors
 import Glibc
 #endif
 
-/// The mean loss of one optimizer batch, accumulated over micro-batches of at most a token budget.
+/// The mean of one optimizer batch, accumulated over micro-batches of at most a token budget: of the task's loss, or of what
+/// another `TrainingPass` makes of it.
 ///
 /// The mean is over the whole batch, so the cut into micro-batches changes nothing but rounding.
 final class BatchObjective: Objective {
     let parameters: Parameters
     private let model: SequenceModel<CPUBackend>
+    private let pass: any TrainingPass<CPUBackend>
     private let data: TokenSplit
     private let classWeights: [Float]?
     private let rates: DropoutRates?
@@ -20,11 +22,14 @@ final class BatchObjective: Objective {
     private var examples: ArraySlice<Int> = []
     private var step = 0
 
-    /// - Parameter rates: nil trains without dropout; its step is set by `select`.
+    /// - Parameters:
+    ///   - rates: nil trains without dropout; its step is set by `select`.
+    ///   - pass: what is done with each micro-batch; nil is the plain pass.
     init(model: SequenceModel<CPUBackend>, parameters: Parameters, data: TokenSplit, classWeights: [Float]?,
-         rates: DropoutRates?, frozen: Set<ParameterUnit>, isCancelled: @escaping () -> Bool) {
+         rates: DropoutRates?, frozen: Set<ParameterUnit>, pass: (any TrainingPass<CPUBackend>)? = nil, isCancelled: @escaping () -> Bool) {
         (self.model, self.parameters, self.data, self.classWeights) = (model, parameters, data, classWeights)
         (self.rates, self.frozen, self.isCancelled) = (rates, frozen, isCancelled)
+        self.pass = pass ?? PlainPass(model)
         micro = PackedBatch(tokenCapacity: model.tokenCapacity, sequenceCapacity: model.sequenceCapacity,
                             configuration: model.configuration, outputs: model.head.outputs)
     }
@@ -35,6 +40,12 @@ final class BatchObjective: Objective {
         self.step = step
     }
 
+    /// What the noise of the last gradient's step did; nil when it had none.
+    var diagnostics: AdversarialDiagnostics? { pass.diagnostics }
+
+    /// The function whose gradient `lossAndGradient` gives: at the noise that was found there, if the step has any.
+    ///
+    /// - Throws: `AdversarialError` where that noise was not kept or not found yet.
     func loss() throws -> Double { try evaluate(into: nil) }
 
     func lossAndGradient(into gradient: Parameters) throws -> Double {
@@ -58,6 +69,7 @@ final class BatchObjective: Objective {
         var rates = rates
         rates?.step = UInt64(step)
         var total = 0.0, next = examples.startIndex
+        try pass.begin(step: step, differentiates: gradient != nil)
         while next < examples.endIndex {
             if isCancelled() { throw Interrupted(step: step) }
             micro.removeAll()
@@ -65,9 +77,10 @@ final class BatchObjective: Objective {
                 data.append(examples[next], to: micro, counter: next - examples.startIndex)
                 next += 1
             }
-            model.forward(parameters, micro, dropout: rates)
-            total += model.loss(classWeights: classWeights, normalizer: normalizer)
-            if let gradient { model.backward(into: gradient, frozen: frozen) }
+            let part = MicroBatch<CPUBackend>(
+                weights: parameters.pointer, owner: parameters, batch: micro, dropout: rates, classWeights: classWeights,
+                normalizer: normalizer, exampleCount: examples.count)
+            total += withExtendedLifetime(gradient) { pass.evaluate(part, into: gradient?.pointer, frozen: frozen) }
         }
         return total / normalizer
     }

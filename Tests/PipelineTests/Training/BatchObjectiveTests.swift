@@ -1,5 +1,6 @@
 import Foundation
 import Models
+import Optimizers
 import Tensors
 import Testing
 
@@ -17,7 +18,7 @@ import Testing
 
         init(
             _ task: ToyTask = ToyTask(), tokens: Int = 4096, threads: Int = 1, classWeights: [Float]? = nil, dropout: DropoutRates? = nil,
-            frozen: Set<ParameterUnit> = []
+            frozen: Set<ParameterUnit> = [], adversarial: AdversarialSettings? = nil, keptTokens: Int? = nil
         ) throws {
             let toy = try ToyStore.ready(task)
             let stored = try StoredModel.find("tiny", in: toy.store)
@@ -25,13 +26,15 @@ import Testing
             data = try dataset.load(split: "train", from: toy.store)
             model = SequenceModel(
                 stored.description.configuration, HeadConfiguration(dataset.task), backend: CPUBackend(threads: threads),
-                tokenCapacity: max(tokens, data.longest), sequenceCapacity: 64, trains: true)
+                tokenCapacity: max(tokens, data.longest), sequenceCapacity: 64, trains: true,
+                activationSets: adversarial?.method.activationSets ?? 1)
             weights = Parameters(layout: model.layout)
             let missing = try stored.load(into: weights)
             // A head of this size has logits that are far from zero.
             WeightInitialization.fill(weights, names: missing, deviation: 0.5, seed: 3)
             objective = BatchObjective(
                 model: model, parameters: weights, data: data, classWeights: classWeights, rates: dropout, frozen: frozen,
+                pass: adversarial.map { [model] in AdversarialPass(model, $0, seed: 5, steps: 10, keptTokens: keptTokens) },
                 isCancelled: { false })
         }
 
@@ -124,6 +127,33 @@ import Testing
         #expect(try bench.gradient(examples, step: 1).loss == first)
         bench.objective.select(examples[...], step: 1)
         #expect(try bench.objective.loss() == first, "a forward pass alone sees the same masks")
+    }
+
+    @Test func `an adversarial pass takes the place of the plain one from its first step on`() throws {
+        let examples = Array(0..<16)
+        for objective in ["scala", "freelb", "smart", "r3f"] {
+            var values: [String: HyperparameterValue] = ["noise_size": 0.2]
+            if objective == "scala" { values["noise_delay"] = 0.5 }
+            let settings = try #require(try ObjectiveCatalogue.row(named: objective).resolve(values).settings)
+            let plain = try Bench(tokens: 100, dropout: Self.dropout)
+            let bench = try Bench(tokens: 100, dropout: Self.dropout, adversarial: settings, keptTokens: 16 * 100)
+            let first = objective == "scala" ? 5 : 0
+            if first > 0 {
+                let (loss, gradient) = try bench.gradient(examples, step: first - 1)
+                #expect(loss == (try plain.gradient(examples, step: first - 1).loss) && bench.objective.diagnostics == nil)
+                #expect(distance(gradient, try plain.gradient(examples, step: first - 1).gradient) == 0)
+            }
+            let (loss, gradient) = try bench.gradient(examples, step: first), reference = try plain.gradient(examples, step: first)
+            #expect(distance(gradient, reference.gradient) > 1e-5)
+            #expect(bench.objective.diagnostics?.perturbedExamples == 16)
+            #expect(try bench.objective.loss() == loss, "\(objective): the loss alone is of the same function")
+            bench.objective.select(examples[...], step: first + 1)
+            #expect(throws: AdversarialError.noNoiseYet(step: first + 1)) { try bench.objective.loss() }
+            let cut = try Bench(tokens: 1, dropout: Self.dropout, adversarial: settings)
+            let single = try cut.gradient(examples, step: first)
+            #expect(abs(single.loss - loss) <= 1e-5 * loss && distance(single.gradient, gradient) <= 1e-5)
+            #expect(throws: AdversarialError.noiseNotKept(step: first)) { try cut.objective.loss() }
+        }
     }
 
     @Test func `frozen units have no gradient`() throws {
