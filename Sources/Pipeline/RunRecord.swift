@@ -19,12 +19,14 @@ public struct RunRecord: Hashable, Sendable {
     public let numericPath: String
     public let seed: UInt64
     public let trainExamples: Int
+    /// What all steps cost.
+    public let passes: PassTotals
 
     init(model: Digest, steps: Int, epochs: Double, selectedStep: Int, metrics: [NamedValue], developmentSplit: String?,
-         numericPath: String, seed: UInt64, trainExamples: Int) {
+         numericPath: String, seed: UInt64, trainExamples: Int, passes: PassTotals) {
         (self.model, self.steps, self.epochs, self.selectedStep, self.metrics) = (model, steps, epochs, selectedStep, metrics)
         (self.developmentSplit, self.numericPath, self.seed) = (developmentSplit, numericPath, seed)
-        self.trainExamples = trainExamples
+        (self.trainExamples, self.passes) = (trainExamples, passes)
     }
 
     var attributes: JSONValue {
@@ -32,7 +34,7 @@ public struct RunRecord: Hashable, Sendable {
             "model": .string(model.description), "steps": .integer(Int64(steps)), "epochs": .number(epochs),
             "selected_step": .integer(Int64(selectedStep)), "numeric_path": .string(numericPath),
             "seed": .integer(Int64(bitPattern: seed)), "split": developmentSplit.map { .string($0) } ?? .null,
-            "train_examples": .integer(Int64(trainExamples)),
+            "train_examples": .integer(Int64(trainExamples)), "passes": passes.json,
             "metrics": .array(metrics.map { ["name": .string($0.name), "value": $0.value.map { .number($0) } ?? .null] }),
         ]
     }
@@ -44,11 +46,12 @@ public struct RunRecord: Hashable, Sendable {
               let steps = a["steps"]?.integerValue, let epochs = a["epochs"]?.doubleValue,
               let selected = a["selected_step"]?.integerValue, let path = a["numeric_path"]?.stringValue,
               let seed = a["seed"]?.integerValue, let examples = a["train_examples"]?.integerValue,
-              let metrics = a["metrics"]?.arrayValue
+              let metrics = a["metrics"]?.arrayValue, let passes = a["passes"]
         else { throw PipelineError(.unfitInput, "the stored run is not one that this version understands") }
-        self.init(
+        try self.init(
             model: model, steps: Int(steps), epochs: epochs, selectedStep: Int(selected),
             metrics: metrics.compactMap { m in m["name"]?.stringValue.map { NamedValue($0, m["value"]?.doubleValue) } },
-            developmentSplit: a["split"]?.stringValue, numericPath: path, seed: UInt64(bitPattern: seed), trainExamples: Int(examples))
+            developmentSplit: a["split"]?.stringValue, numericPath: path, seed: UInt64(bitPattern: seed), trainExamples: Int(examples),
+            passes: PassTotals(json: passes))
     }
 }

@@ -8,11 +8,15 @@ import Testing
     @Test func theSchemaKnowsExactlyTheKeysThatRecipesTake() throws {
         let schema = try JSONValue(parsing: [UInt8](Data(contentsOf: Repository.file("Schemas/recipe.schema.json"))))
         let keys =
-            Recipe.keys.map(\.name) + Catalogue.rows.flatMap { $0.keys.map(\.name) } + RecipeKey.polynomial.map(\.name)
+            Recipe.keys.map(\.name) + Catalogue.rows.flatMap { $0.keys.map(\.name) }
+            + ObjectiveCatalogue.rows.flatMap { $0.keys.map(\.name) } + RecipeKey.polynomial.map(\.name)
         #expect(Set(try #require(schema["properties"]?.objectValue).keys) == Set(keys))
         let listed = try Set(
             #require(schema["properties"]?["optimizer"]?["enum"]?.arrayValue).compactMap(\.stringValue))
         #expect(listed == Set(Catalogue.names))
+        let objectives = try Set(
+            #require(schema["properties"]?["objective"]?["enum"]?.arrayValue).compactMap(\.stringValue))
+        #expect(objectives == Set(ObjectiveCatalogue.names))
         let schedules = try Set(
             #require(schema["properties"]?["schedule"]?["enum"]?.arrayValue).compactMap(\.stringValue))
         #expect(schedules == Set(Schedule.names))
@@ -41,7 +45,11 @@ import Testing
         ("{\"optimizer\": \"lars\", \"trust_coefficient\": 0.002, \"momentum\": 0}", true),
         ("{\"optimizer\": \"lars\", \"trust_coefficient\": 0}", false), ("{\"reference_batch\": -1}", false),
         ("{\"batch_scaling\": \"log\"}", false),
-        ("{\"dropout\": 1}", false), ("{\"precision\": \"fp7\"}", false),
+        ("{\"objective\": \"scala\", \"noise_delay\": 0.25, \"noise_mode\": \"clean-kl\", \"kl_weight\": 2}", true),
+        ("{\"objective\": \"freelb\", \"passes\": 4, \"optimizer\": \"lamb\"}", true),
+        ("{\"objective\": \"freelb\", \"passes\": 0}", false), ("{\"objective\": \"noise\"}", false),
+        ("{\"objective\": \"r3f\", \"noise_share\": 1.5}", false), ("{\"sharpness_radius\": 0.1}", true),
+        ("{\"sharpness_radius\": -1}", false), ("{\"dropout\": 1}", false), ("{\"precision\": \"fp7\"}", false),
     ]
 
     @Test(arguments: samples)

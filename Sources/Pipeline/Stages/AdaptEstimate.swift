@@ -31,7 +31,7 @@ extension AdaptStage {
         for step in 0..<min(setup.steps, 4) {
             let (epoch, batch) = setup.order.place(step: step)
             let started = clock.now
-            work.objective.select(setup.order.batch(batch, epoch: epoch, of: setup.order.permutation(epoch: epoch)), step: step)
+            work.batches.select(setup.order.batch(batch, epoch: epoch, of: setup.order.permutation(epoch: epoch)), step: step)
             _ = try work.optimizer.step(work.objective)
             durations.append(Trainer.seconds(clock.now - started))
         }

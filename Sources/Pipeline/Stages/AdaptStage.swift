@@ -64,7 +64,7 @@ public struct AdaptStage {
             context.observe(.note("going on from step \(state.step) of \(setup.steps)"))
         }
         let trainer = Trainer(
-            weights: work.weights, best: best, state: state, optimizer: work.optimizer, objective: work.objective,
+            weights: work.weights, best: best, state: state, optimizer: work.optimizer, batches: work.batches, objective: work.objective,
             evaluator: work.evaluator, order: setup.order, steps: setup.steps, recipe: recipe, task: setup.dataset.task,
             train: setup.train, development: setup.development, context: context)
         try trainer.run(.init(everySteps: checkpointSteps, everyMinutes: checkpointMinutes)) { trainer in
@@ -106,7 +106,8 @@ public struct AdaptStage {
         let record = RunRecord(
             model: model, steps: trainer.state.step, epochs: setup.epochs(of: trainer.state.step), selectedStep: selected,
             metrics: try setup.metrics(at: selected, in: trainer.state), developmentSplit: setup.development?.name,
-            numericPath: work.numericPath, seed: seed, trainExamples: setup.train.count)
+            numericPath: work.numericPath, seed: seed, trainExamples: setup.train.count,
+            passes: try PassTotals(log: trainer.state.log))
         let runWriter = try store.writer()
         try runWriter.add(name: RunRecord.logName, data: trainer.state.logData)
         let run = try runWriter.commit(kind: RunRecord.artifactKind, attributes: record.attributes, provenance: setup.provenance)

@@ -93,7 +93,9 @@ struct AdaptSetup {
         let network: SequenceModel<CPUBackend>
         let weights: Parameters
         let optimizer: Optimizer
-        let objective: BatchObjective
+        /// Selects the batch; `objective` evaluates it, as it is or decorated.
+        let batches: BatchObjective
+        let objective: any Objective
         let evaluator: Evaluator
         let numericPath: String
     }
@@ -108,7 +110,8 @@ struct AdaptSetup {
         let backend = CPUBackend(threads: context.threads)
         let head = adapted.head!.configuration
         let network = SequenceModel(adapted.configuration, head, backend: backend, tokenCapacity: capacity.tokens,
-                                    sequenceCapacity: capacity.sequences, trains: true)
+                                    sequenceCapacity: capacity.sequences, trains: true,
+                                    activationSets: recipe.objective.activationSets)
         let weights = Parameters(layout: network.layout)
         let missing = try model.load(into: weights) { entry in
             keepsHead || entry.unit != .head || adapted.configuration.family.denseIsPretrained
@@ -122,10 +125,17 @@ struct AdaptSetup {
         let rates = DropoutRates(
             hidden: recipe.dropout ?? c.hiddenDropout, attention: recipe.dropout ?? c.attentionDropout,
             classifier: recipe.dropout ?? c.classifierDropout ?? c.hiddenDropout, seed: seed, step: 0)
-        let objective = BatchObjective(
-            model: network, parameters: weights, data: train, classWeights: classWeights, rates: rates,
-            frozen: try recipe.optimizer.rates(for: network.layout).frozen, isCancelled: context.isCancelled)
-        return Work(backend: backend, network: network, weights: weights, optimizer: optimizer, objective: objective,
+        let frozen = try recipe.optimizer.rates(for: network.layout).frozen
+        let pass: (any TrainingPass<CPUBackend>)? = recipe.objective.settings.map {
+            AdversarialPass(network, $0, seed: seed, steps: steps)
+        }
+        let batches = BatchObjective(
+            model: network, parameters: weights, data: train, classWeights: classWeights, rates: rates, frozen: frozen, pass: pass,
+            isCancelled: context.isCancelled)
+        let objective: any Objective = recipe.sharpnessRadius == 0
+            ? batches
+            : try SharpnessAwareObjective(batches, radius: recipe.sharpnessRadius, frozen: frozen) { backend.parallel($0, $1) }
+        return Work(backend: backend, network: network, weights: weights, optimizer: optimizer, batches: batches, objective: objective,
                     evaluator: Evaluator(model: network), numericPath: "\(backend.name)-\(recipe.precision)")
     }
 

@@ -40,6 +40,9 @@ final class BatchObjective: Objective {
         self.step = step
     }
 
+    /// What all passes so far have cost, evaluations included.
+    var passes: PassCounts { model.passes }
+
     /// What the noise of the last gradient's step did; nil when it had none.
     var diagnostics: AdversarialDiagnostics? { pass.diagnostics }
 

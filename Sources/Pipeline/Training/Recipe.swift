@@ -9,6 +9,10 @@ import Yams
 /// that its canonical form identifies the run whatever was written and whatever was left to defaults.
 public struct Recipe: Sendable {
     public let optimizer: OptimizerRecipe
+    /// What is descended on.
+    public let objective: ObjectiveRecipe
+    /// ρ of sharpness-aware descent; 0 is without it.
+    public let sharpnessRadius: Double
     /// Examples an update.
     public let batchSize: Int
     /// Exactly one of the two counts; the other follows from the data.
@@ -50,6 +54,8 @@ public struct Recipe: Sendable {
 
     public static let keys: [Key] = [
         Key(name: "optimizer", defaultText: "adamw", explanation: "the update rule: \(Catalogue.names.joined(separator: ", "))"),
+        Key(name: "objective", defaultText: "plain", explanation: "what is descended on: \(ObjectiveCatalogue.names.joined(separator: ", "))"),
+        Key(name: "sharpness_radius", defaultText: "0", explanation: "ρ of sharpness-aware descent (SAM); 0 is without it"),
         Key(name: "batch_size", defaultText: "32", explanation: "examples an update"),
         Key(name: "epochs", defaultText: "3", explanation: "passes over the training split; may be a fraction"),
         Key(name: "steps", defaultText: "", explanation: "updates, instead of epochs"),
@@ -87,6 +93,18 @@ public struct Recipe: Sendable {
             return text
         } ?? "adamw"
         let row = try Catalogue.row(named: name)
+        let objectiveName = try take("objective").map { value -> String in
+            guard let text = value.text else {
+                throw refuse("objective", value, "one of \(ObjectiveCatalogue.names.joined(separator: ", "))")
+            }
+            return text
+        } ?? "plain"
+        let objectiveRow = try ObjectiveCatalogue.row(named: objectiveName)
+        objective = try objectiveRow.resolve(rest.filter { key, _ in objectiveRow.keys.contains { $0.name == key } })
+        for key in objectiveRow.keys { rest[key.name] = nil }
+        let radius = take("sharpness_radius") ?? 0
+        guard let rho = radius.number, rho >= 0, rho.isFinite else { throw refuse("sharpness_radius", radius, "a number of at least 0") }
+        sharpnessRadius = rho
         batchSize = try count("batch_size", 32, from: 1)
         switch (take("epochs"), take("steps")) {
         case (let epochs?, let steps?):
@@ -136,7 +154,11 @@ public struct Recipe: Sendable {
         }
         self.selection = selection
         for key in rest.keys.sorted() where !row.keys.contains(where: { $0.name == key }) && !["schedule_power", "schedule_end"].contains(key) {
-            let known = (Self.keys.map(\.name) + row.keys.map(\.name)).joined(separator: ", ")
+            if let other = ObjectiveCatalogue.rows.first(where: { $0.keys.contains { $0.name == key } }) {
+                throw PipelineError(.recipe, "\(key) is a key of the objective \(other.name), and the objective is \(objectiveName)",
+                                    advice: "Set objective=\(other.name), or leave the key out.")
+            }
+            let known = (Self.keys.map(\.name) + row.keys.map(\.name) + objectiveRow.keys.map(\.name)).joined(separator: ", ")
             throw PipelineError(.recipe, "there is no recipe key '\(FormatError.printable(key))'", advice: "Known keys with \(name): \(known).")
         }
         optimizer = try row.resolve(rest)
@@ -145,7 +167,10 @@ public struct Recipe: Sendable {
     /// Every constant in canonical form: what the run's key is made of.
     var canonical: JSONValue {
         var members = optimizer.values.mapValues(JSONValue.init)
+        members.merge(objective.values.mapValues(JSONValue.init)) { _, new in new }
         members["optimizer"] = .string(optimizer.name)
+        members["objective"] = .string(objective.name)
+        members["sharpness_radius"] = .number(sharpnessRadius)
         members["batch_size"] = .integer(Int64(batchSize))
         switch length {
         case .epochs(let epochs): members["epochs"] = .number(epochs)

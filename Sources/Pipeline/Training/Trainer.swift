@@ -29,7 +29,8 @@ final class Trainer {
     private(set) var timing = Timing()
 
     private let optimizer: Optimizer
-    private let objective: BatchObjective
+    private let batches: BatchObjective
+    private let objective: any Objective
     private let evaluator: Evaluator
     private let order: BatchOrder
     private let steps: Int
@@ -39,10 +40,11 @@ final class Trainer {
     private let development: TokenSplit?
     private let context: StageContext
 
-    init(weights: Parameters, best: Parameters?, state: TrainingState, optimizer: Optimizer, objective: BatchObjective,
+    init(weights: Parameters, best: Parameters?, state: TrainingState, optimizer: Optimizer, batches: BatchObjective, objective: any Objective,
          evaluator: Evaluator, order: BatchOrder, steps: Int, recipe: Recipe, task: TaskDefinition, train: TokenSplit,
          development: TokenSplit?, context: StageContext) {
-        (self.weights, self.best, self.state, self.optimizer, self.objective) = (weights, best, state, optimizer, objective)
+        (self.weights, self.best, self.state, self.optimizer) = (weights, best, state, optimizer)
+        (self.batches, self.objective) = (batches, objective)
         (self.evaluator, self.order, self.steps, self.recipe, self.task) = (evaluator, order, steps, recipe, task)
         (self.train, self.development, self.context) = (train, development, context)
     }
@@ -75,17 +77,15 @@ final class Trainer {
     private func advance(_ examples: ArraySlice<Int>, epoch: Int, _ clock: ContinuousClock) throws {
         if context.isCancelled() { throw Interrupted(step: state.step) }
         let started = clock.now
-        objective.select(examples, step: state.step)
+        batches.select(examples, step: state.step)
         let isLast = order.isEndOfEpoch(step: state.step)
+        let before = batches.passes
         let report = try optimizer.step(objective)
         state.step += 1
         state.epochLoss += report.loss * Double(examples.count)
         state.epochExamples += examples.count
-        try log([
-            "event": "step", "step": .integer(Int64(state.step)), "epoch": .integer(Int64(epoch + 1)), "loss": .number(report.loss),
-            "learning_rate": .number(report.learningRate), "gradient_norm": .number(report.gradientNorm),
-            "examples": .integer(Int64(examples.count)),
-        ])
+        try log(StepLine.json(
+            report, passes: batches.passes - before, noise: batches.diagnostics, epoch: epoch + 1, examples: examples.count))
         if isLast {
             try log([
                 "event": "epoch", "step": .integer(Int64(state.step)), "epoch": .integer(Int64(epoch + 1)),

@@ -7,7 +7,7 @@ import Pipeline
 struct RecipeArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "An optimizer (\(Catalogue.names.joined(separator: ", "))) or a YAML file of keys. Default: adamw.",
+            "A recipe's name (\(RecipeCatalogue.names.joined(separator: ", "))) or a YAML file of keys. Default: adamw.",
             valueName: "recipe"))
     var recipe: String?
 
@@ -21,9 +21,9 @@ struct RecipeArguments: ParsableArguments {
         var values: [String: HyperparameterValue] = [:]
         var named: String?
         if let recipe {
-            if Catalogue.names.contains(recipe) {
-                named = recipe
-                values["optimizer"] = .text(recipe)
+            if let row = RecipeCatalogue.row(named: recipe) {
+                values = row.values
+                named = values["optimizer"] == .text(recipe) ? recipe : nil
             } else {
                 values = try Self.read(recipe)
             }
@@ -61,7 +61,9 @@ struct RecipeArguments: ParsableArguments {
             path.contains("/") || path.hasSuffix(".yaml") || path.hasSuffix(".yml")
             || FileManager.default.fileExists(atPath: path)
         guard isPath else {
-            throw OptimizerError.unknownOptimizer(found: FormatError.printable(path), known: Catalogue.names)
+            throw PipelineError(
+                .recipe, "there is no recipe '\(FormatError.printable(path))'",
+                advice: "Known are \(RecipeCatalogue.names.joined(separator: ", ")); a file of keys ends with .yaml.")
         }
         let reader = try LineReader(URL(fileURLWithPath: path))
         var text = ""

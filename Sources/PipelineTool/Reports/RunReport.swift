@@ -29,8 +29,16 @@ struct RunReport {
             "tokens_per_second": JSONValue(finite: result.timing?.tokensPerSecond),
             "numeric_path": .string(record.numericPath),
             "seed": .integer(Int64(bitPattern: record.seed)), "cached": .bool(result.wasCached),
+            "passes": record.passes.json,
             "resumed_from": result.resumedFrom.map { .integer(Int64($0)) } ?? .null,
         ]
+    }
+
+    /// In millions of tokens.
+    private static func passes(_ totals: PassTotals) -> String {
+        func millions(_ tokens: Double) -> String { NumberText.rate(tokens / 1e6) + " M" }
+        return "\(millions(totals.forward)) tokens forward, \(millions(totals.inputGradient)) back to inputs, "
+            + "\(millions(totals.weightGradient)) to weights"
     }
 
     private func text(_ name: String) -> String {
@@ -54,6 +62,7 @@ struct RunReport {
                         + "\(NumberText.rate(timing.tokensPerSecond)) tokens/s"
                 ))
         }
+        pairs.append(("passes", Self.passes(record.passes)))
         pairs.append(("computed by", record.numericPath))
         text += TextTable.facts(pairs)
         if !log.epochs.isEmpty { text += "\n" + epochTable }

@@ -1,0 +1,64 @@
+import Models
+import Optimizers
+import Store
+
+/// The line of a step in a run's log, see `Schemas/log.schema.json`. What a recipe does not have is not in it.
+enum StepLine {
+    static func json(_ report: StepReport, passes: PassCounts, noise: AdversarialDiagnostics?, epoch: Int, examples: Int) -> JSONValue {
+        var line: [String: JSONValue] = [
+            "event": "step", "step": .integer(Int64(report.step)), "epoch": .integer(Int64(epoch)), "loss": .number(report.loss),
+            "learning_rate": .number(report.learningRate), "gradient_norm": .number(report.gradientNorm),
+            "examples": .integer(Int64(examples)), "passes": PassTotals(passes).json,
+        ]
+        line["noise"] = noise.map(json)
+        line["trust_ratio"] = report.trustRatios.map {
+            ["min": .number($0.min), "median": .number($0.median), "max": .number($0.max)]
+        }
+        return .object(line)
+    }
+
+    private static func json(_ noise: AdversarialDiagnostics) -> JSONValue {
+        var members: [String: JSONValue] = [
+            "examples": .integer(Int64(noise.perturbedExamples)), "mean_norm": .number(noise.meanNorm),
+            "surface_share": .number(noise.surfaceShare),
+        ]
+        members["ascent_gain"] = noise.ascentGain.map { .number($0) }
+        members["gap"] = noise.adversarialGap.map { .number($0) }
+        return .object(members)
+    }
+}
+
+/// Tokens that went through the whole encoder: forward, backward to inputs, backward to weights. A plain step of T tokens is T each.
+public struct PassTotals: Hashable, Sendable {
+    public var forward = 0.0, inputGradient = 0.0, weightGradient = 0.0
+
+    init(_ counts: PassCounts) {
+        (forward, inputGradient, weightGradient) = (counts.forwardTokens, counts.inputGradientTokens, counts.weightGradientTokens)
+    }
+
+    /// - Throws: for a member that is missing or no number.
+    init(json: JSONValue) throws {
+        guard let forward = json["forward"]?.doubleValue, let input = json["input_gradient"]?.doubleValue,
+              let weight = json["weight_gradient"]?.doubleValue
+        else { throw PipelineError(.unfitInput, "the run's passes are not ones that this version understands") }
+        (self.forward, inputGradient, weightGradient) = (forward, input, weight)
+    }
+
+    /// The sum over the steps of a log.
+    init(log: [String]) throws {
+        for line in log {
+            guard let passes = try JSONValue(parsing: Array(line.utf8))["passes"] else { continue }
+            let step = try PassTotals(json: passes)
+            forward += step.forward
+            inputGradient += step.inputGradient
+            weightGradient += step.weightGradient
+        }
+    }
+
+    /// Products done, in units of one forward pass of a token.
+    public var cost: Double { forward + inputGradient + weightGradient }
+
+    public var json: JSONValue {
+        ["forward": .number(forward), "input_gradient": .number(inputGradient), "weight_gradient": .number(weightGradient)]
+    }
+}
