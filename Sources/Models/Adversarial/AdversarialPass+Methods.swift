@@ -3,7 +3,7 @@ import Tensors
 extension AdversarialPass {
     /// T ascents, then a plain pass at δ.
     func label(_ micro: MicroBatch<Device>, _ source: NoiseSource, into gradient: Device.Target?,
-                       frozen: Set<ParameterUnit>) -> Double {
+               frozen: Set<ParameterUnit>) -> Double {
         var noise: Device.Source
         if gradient != nil {
             let climbing = climbing(micro.batch)
@@ -31,7 +31,7 @@ extension AdversarialPass {
 
     /// T + 1 passes with a gradient of weights and noise, an ascent between each two.
     func average(_ micro: MicroBatch<Device>, _ source: NoiseSource, into gradient: Device.Target?,
-                         frozen: Set<ParameterUnit>) -> Double {
+                 frozen: Set<ParameterUnit>) -> Double {
         let batch = micro.batch, count = batch.tokenCount * ball.C, last = settings.noise.ascentSteps
         let passes = Double(last + 1)
         if gradient != nil {
@@ -60,7 +60,7 @@ extension AdversarialPass {
 
     /// A clean pass that waits in set 0, T ascents and a noisy pass in set 1, then the way back through both.
     func divergence(_ micro: MicroBatch<Device>, _ source: NoiseSource, weight: Double, ascent: Divergence,
-                            into gradient: Device.Target?, frozen: Set<ParameterUnit>) -> Double {
+                    into gradient: Device.Target?, frozen: Set<ParameterUnit>) -> Double {
         let climbing = climbing(micro.batch), head = model.head, K = head.outputs
         let normalizer = Double(head.loss == .crossEntropy ? micro.exampleCount : micro.exampleCount * K)
         defer { model.activationSet = 0 }

@@ -111,7 +111,9 @@ struct AdversarialPassTests {
 
     @Test("noise begins at t_s and comes every n-th step")
     func schedule() throws {
-        func active(_ settings: AdversarialSettings, of steps: Int) -> [Int] { (0..<steps).filter { settings.isActive(step: $0, of: steps) } }
+        func active(_ settings: AdversarialSettings, of steps: Int) -> [Int] {
+            (0..<steps).filter { settings.isActive(step: $0, of: steps) }
+        }
         #expect(try active(.scala(noise: NoiseSettings()), of: 7) == [4, 5, 6])
         #expect(try active(.scala(noise: NoiseSettings(interval: 3), delay: 0.3), of: 10) == [3, 6, 9])
         #expect(try active(.scala(noise: NoiseSettings(), delay: 0.1), of: 30).first == 3)
@@ -159,7 +161,10 @@ struct AdversarialPassTests {
         // An ascent that goes nowhere: the loss at its start and the loss of the descent are of the same function at the same point.
         for share in [1, 0.5] {
             let still = try NoiseSettings(stepSize: 0, ascentSteps: 1, share: share)
-            for settings in try [AdversarialSettings.scala(noise: still, delay: 0), .scalaCleanKL(noise: still, delay: 0), .freeLB(noise: still)] {
+            let methods: [AdversarialSettings] = try [
+                .scala(noise: still, delay: 0), .scalaCleanKL(noise: still, delay: 0), .freeLB(noise: still),
+            ]
+            for settings in methods {
                 let run = try Self.run(settings, size: 9)
                 #expect(run.diagnostics?.ascentGain == 0)
                 let moved = try Self.run(settings, size: 9, dropout: nil)
@@ -191,7 +196,8 @@ struct AdversarialPassTests {
             let bias = bench.model.layout["classifier.bias"]!.offset
             let before = bench.weights[bias]
             bench.weights[bias] += 0.5
-            #expect(try bench.evaluate(pass, rows: Self.rows, size: 9, step: 3, dropout: Self.dropout, differentiates: false).loss != first.loss)
+            let moved = try bench.evaluate(pass, rows: Self.rows, size: 9, step: 3, dropout: Self.dropout, differentiates: false)
+            #expect(moved.loss != first.loss)
             bench.weights[bias] = before
             #expect(throws: AdversarialError.noNoiseYet(step: 4)) {
                 try bench.evaluate(pass, rows: Self.rows, size: 9, step: 4, differentiates: false)
@@ -202,12 +208,15 @@ struct AdversarialPassTests {
         }
         let forgetful = AdversarialPass(bench.model, try Self.settings(name), seed: 5, steps: 10)
         _ = try bench.evaluate(forgetful, rows: Self.rows, step: 3)
-        #expect(throws: AdversarialError.noiseNotKept(step: 3)) { try bench.evaluate(forgetful, rows: Self.rows, step: 3, differentiates: false) }
+        #expect(throws: AdversarialError.noiseNotKept(step: 3)) {
+            try bench.evaluate(forgetful, rows: Self.rows, step: 3, differentiates: false)
+        }
     }
 
     @Test("an example of weight 0 has no gradient to climb and keeps its first noise")
     func weightless() throws {
-        let settings = try Self.settings("label"), random = try Self.settings("random noise"), golden = try Golden("classes", in: "adversarial")
+        let settings = try Self.settings("label"), random = try Self.settings("random noise")
+        let golden = try Golden("classes", in: "adversarial")
         let classes = Self.rows.map { golden.labels[$0] as! Int }
         var weights: [Float] = [1, 1, 1]
         weights[classes[0]] = 0

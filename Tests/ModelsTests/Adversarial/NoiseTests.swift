@@ -5,7 +5,8 @@ import Testing
 
 /// Initial noise, its ball and its steps, and the settings.
 struct NoiseTests {
-    private func filled(_ initialization: NoiseSettings.Initialization, length: Int, C: Int, example: Int32 = 0, step: UInt64 = 1) -> [Double] {
+    private func filled(_ initialization: NoiseSettings.Initialization, length: Int, C: Int, example: Int32 = 0,
+                        step: UInt64 = 1) -> [Double] {
         var values = [Double](repeating: .nan, count: length * C)
         NoiseSource(seed: 9, step: step).fill(&values, length: length, C: C, example: example, initialization)
         return values
@@ -85,7 +86,8 @@ struct NoiseTests {
         var at = 0, sizes: [Double] = []
         for row in AdversarialPassTests.rows {
             let range = at..<at + golden.ids[row].count * C
-            sizes.append(norm == .l2 ? run.noise[range].reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() : run.noise[range].reduce(0) { max($0, abs(Double($1))) })
+            let noise = run.noise[range].map { Double($0) }
+            sizes.append(norm == .l2 ? noise.reduce(0) { $0 + $1 * $1 }.squareRoot() : noise.reduce(0) { max($0, abs($1)) })
             at = range.upperBound
         }
         #expect(sizes.allSatisfy { $0 <= radius * (1 + 1e-6) } && sizes.contains { $0 >= radius * (1 - 1e-6) })

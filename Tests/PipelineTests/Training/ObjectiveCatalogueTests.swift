@@ -42,7 +42,8 @@ import Testing
 
     @Test func `equal recipes have equal values`() throws {
         #expect(try resolve("scala", ["ascent_steps": 1.0, "noise_share": 1]).values == resolve("scala").values)
-        #expect(try resolve("scala", ["noise_init": "normal"]).values == resolve("scala", ["noise_init": "normal", "noise_size": 1e-5]).values)
+        let sized: [String: HyperparameterValue] = ["noise_init": "normal", "noise_size": 1e-5]
+        #expect(try resolve("scala", ["noise_init": "normal"]).values == resolve("scala", sized).values)
         #expect(try resolve("scala").values["kl_weight"] == nil)
         #expect(try resolve("scala", ["noise_init": "zero"]).values["noise_size"] == nil)
     }
