@@ -14,6 +14,12 @@ import Testing
         "adamw": Budget(parabola: (0.3, 400, 1e-9), rosenbrock: (0.5, 2_000, 1e-9)),
         "adam": Budget(parabola: (0.3, 400, 1e-9), rosenbrock: (0.5, 2_000, 1e-9)),
         "sgd": Budget(parabola: (0.1, 300, 1e-9), rosenbrock: (2e-3, 4_000, 1e-9)),
+        // The rate of a search is its first step size.
+        "sgdsls": Budget(parabola: (0.1, 100, 1e-9), rosenbrock: (0.1, 20_000, 1e-9)),
+        "adamsls": Budget(parabola: (0.1, 400, 1e-9), rosenbrock: (0.1, 4_000, 1e-9)),
+        "plasls": Budget(parabola: (0.1, 400, 1e-9), rosenbrock: (0.1, 4_000, 1e-9)),
+        "alsals": Budget(parabola: (0.1, 400, 1e-9), rosenbrock: (0.1, 4_000, 1e-9)),
+        "salsa": Budget(parabola: (1, 400, 1e-9), rosenbrock: (1, 4_000, 1e-9)),
     ]
 
     @Test("Every row has a budget")
@@ -23,15 +29,20 @@ import Testing
         _ name: String, _ layout: ParameterLayout, rate: HyperparameterValue = 0.05, steps: Int,
         unclipped: Bool = false, parallel: @escaping Parallel = serially
     ) throws -> Optimizer {
-        var values: [String: HyperparameterValue] = ["learning_rate": rate, "warmup": 0.1, "schedule": "cosine"]
-        if unclipped {
-            values["max_grad_norm"] = 0
-            if try Catalogue.row(named: name).keys.contains(where: { $0.name == "weight_decay" }) {
-                values["weight_decay"] = 0
-            }
-        }
+        let wanted: [String: HyperparameterValue] =
+            ["learning_rate": rate, "warmup": 0.1, "schedule": "cosine", "initial_step": rate]
+            .merging(unclipped ? ["max_grad_norm": 0, "weight_decay": 0] : [:]) { $1 }
+        let values = try Self.known(wanted, by: name)
         return try Catalogue.row(named: name).resolve(values)
             .makeOptimizer(layout: layout, steps: steps, parallel: parallel)
+    }
+
+    /// Those of the values that the optimizer has keys for.
+    private static func known(
+        _ values: [String: HyperparameterValue], by name: String
+    ) throws -> [String: HyperparameterValue] {
+        let keys = try Set(Catalogue.row(named: name).keys.map(\.name))
+        return values.filter { keys.contains($0.key) }
     }
 
     @Test("Reaches the minimum of a parabola", arguments: Catalogue.names)
@@ -104,7 +115,8 @@ import Testing
         let layout = ToyLayouts.network
         let objective = Parabola(layout)
         let start = objective.parameters.copy()
-        let optimizer = try Catalogue.row(named: name).resolve(["freeze": ["embeddings", "0-1"], "warmup": 0])
+        let values = try Self.known(["freeze": ["embeddings", "0-1"], "warmup": 0], by: name)
+        let optimizer = try Catalogue.row(named: name).resolve(values)
             .makeOptimizer(layout: layout, steps: 10)
         for _ in 0..<5 { _ = try optimizer.step(objective) }
         for entry in layout.entries {

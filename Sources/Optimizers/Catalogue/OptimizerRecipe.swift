@@ -3,6 +3,8 @@ import Tensors
 /// An optimizer with all its constants, ready to be built for a model and a number of steps.
 public struct OptimizerRecipe: Sendable {
     let row: CatalogueRow
+    /// How the step size is found.
+    public let searchKind: SearchKind
     let constants: RecipeConstants
 
     public var name: String { row.name }
@@ -16,8 +18,15 @@ public struct OptimizerRecipe: Sendable {
     /// The chain, in order.
     public var transformations: [any GradientTransformation] { row.compose(constants) }
 
-    /// The learning rate over a run of `steps` updates.
-    public func search(steps: Int) -> any LineSearch {
+    /// The learning rate over a run of `steps` updates, or the search in its place.
+    ///
+    /// - Parameters:
+    ///   - epochSteps: updates of an epoch, the default growth period of a search; without it the run counts as one.
+    ///   - seed: decides the random choices of a search.
+    public func search(steps: Int, epochSteps: Int? = nil, seed: UInt64 = 0) -> any LineSearch {
+        guard searchKind == .schedule else {
+            return constants.search(searchKind, epochSteps: epochSteps ?? steps, seed: seed)
+        }
         let warmup: Warmup
         switch constants.values["warmup"] {
         case .integer(let count): warmup = .steps(count)
@@ -51,13 +60,17 @@ public struct OptimizerRecipe: Sendable {
 
     /// Builds the optimizer with all its state at the start.
     ///
-    /// - Parameter steps: updates of the whole run, which the schedule is laid over.
+    /// - Parameters:
+    ///   - steps: updates of the whole run, which the schedule is laid over.
+    ///   - epochSteps: updates of an epoch, for a search; without it the run counts as one.
+    ///   - seed: decides the random choices of a search.
     /// - Throws: `OptimizerError` when `freeze` does not fit the model or leaves nothing to train.
     public func makeOptimizer(
-        layout: ParameterLayout, steps: Int, parallel: @escaping Parallel = serially
+        layout: ParameterLayout, steps: Int, epochSteps: Int? = nil, seed: UInt64 = 0,
+        parallel: @escaping Parallel = serially
     ) throws -> Optimizer {
         try Optimizer(
-            transformations, search: search(steps: steps), layout: layout, rates: try rates(for: layout),
-            parallel: parallel)
+            transformations, search: search(steps: steps, epochSteps: epochSteps, seed: seed), layout: layout,
+            rates: try rates(for: layout), parallel: parallel)
     }
 }
