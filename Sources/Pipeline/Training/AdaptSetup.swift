@@ -115,7 +115,9 @@ struct AdaptSetup {
                 && entry.name.hasPrefix(adapted.configuration.family.denseName + ".")
         }
         WeightInitialization.fill(weights, names: missing, deviation: adapted.configuration.initializerRange, seed: seed)
-        let optimizer = try recipe.optimizer.makeOptimizer(layout: network.layout, steps: steps) { count, body in
+        let optimizer = try recipe.optimizer.makeOptimizer(
+            layout: network.layout, steps: steps, epochSteps: order.batchCount(epoch: 0), seed: seed
+        ) { count, body in
             backend.parallel(count, body)
         }
         let c = adapted.configuration

@@ -135,8 +135,9 @@ public struct Recipe: Sendable {
             throw refuse("select", select, Selection.allCases.map(\.rawValue).joined(separator: " or "))
         }
         self.selection = selection
-        for key in rest.keys.sorted() where !row.keys.contains(where: { $0.name == key }) && !["schedule_power", "schedule_end"].contains(key) {
-            let known = (Self.keys.map(\.name) + row.keys.map(\.name)).joined(separator: ", ")
+        let rowKeys = (row.keys + row.conditionalKeys).map(\.name)
+        for key in rest.keys.sorted() where !rowKeys.contains(key) {
+            let known = (Self.keys.map(\.name) + rowKeys).joined(separator: ", ")
             throw PipelineError(.recipe, "there is no recipe key '\(FormatError.printable(key))'", advice: "Known keys with \(name): \(known).")
         }
         optimizer = try row.resolve(rest)
