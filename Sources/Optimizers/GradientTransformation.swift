@@ -26,12 +26,26 @@ public protocol GradientTransformation: Hyperparameterized {
     ///
     /// The optimizer multiplies the weights by 1 − η·shrinkage before it adds the step; the sum over the chain counts.
     var shrinkage: Double { get }
+
+    /// Whether the direction made of any gradient descends: gᵀu > 0. Momentum and decayed weights may turn it around.
+    var alwaysDescends: Bool { get }
+
+    /// The same operation without what may turn the direction around, so that the chain gives P⁻¹g with a positive P.
+    ///
+    /// Only where `alwaysDescends` is false. Used on copies of the moments: what it leaves in them is thrown away.
+    func descendingOperation(for step: StepContext) -> ((Chunk) -> Void)?
+
+    /// Whether a search that tries steps has it in its direction. Clipping only sets a length, which the search chooses.
+    var isKeptBySearch: Bool { get }
 }
 
 extension GradientTransformation {
     public var moments: [String] { [] }
     public var measures: Measures { [] }
     public var shrinkage: Double { 0 }
+    public var alwaysDescends: Bool { true }
+    public func descendingOperation(for step: StepContext) -> ((Chunk) -> Void)? { operation(for: step) }
+    public var isKeptBySearch: Bool { true }
 }
 
 /// What a transformation may know about the step at hand.

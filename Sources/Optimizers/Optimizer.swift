@@ -11,6 +11,8 @@ public struct StepReport: Sendable, Hashable {
     public let learningRate: Double
     /// Of the step's scaling by tensor; nil where the chain has none.
     public let trustRatios: TrustRatios?
+    /// What a search that tries steps found; nil for a schedule.
+    public let trials: TrialReport?
 }
 
 /// A list of gradient transformations, which give the direction, and one line search, which gives the step size.
@@ -22,7 +24,8 @@ public final class Optimizer {
     public let search: any LineSearch
     public let rates: UnitRates
     public private(set) var state: OptimizerState
-    /// The gradient of the last step. A chain that measures in its middle leaves an intermediate direction here.
+    /// The gradient of the last step. A chain that measures in its middle leaves an intermediate direction here, unless
+    /// its search tries steps.
     public let gradient: Parameters
 
     private let plan: UpdatePlan
@@ -33,6 +36,8 @@ public final class Optimizer {
     private let momentStarts: [Int]
     private let sums: UnsafeMutablePointer<Double>
     private let searchScalars: Range<Int>
+    /// Only for a search that tries steps.
+    private let trialWorkspace: TrialWorkspace?
 
     /// - Throws: `OptimizerError.nothingToTrain` when every tensor is frozen.
     public init(
@@ -66,7 +71,11 @@ public final class Optimizer {
         sums = .allocate(capacity: 2 * plan.pieces.count)
         sums.initialize(repeating: 0, count: 2 * plan.pieces.count)
 
-        let scalars = [StateScalar(name: OptimizerState.stepName, value: .integer(0))] + search.scalars
+        let workspace = search.partition.map { [plan] in TrialWorkspace(plan: plan, partition: $0) }
+        trialWorkspace = workspace
+        let scalars =
+            [StateScalar(name: OptimizerState.stepName, value: .integer(0))]
+            + search.scalars(units: workspace?.units.count ?? 1)
         precondition(Set(scalars.map(\.name)).count == scalars.count, "two scalars of one name")
         searchScalars = 1..<scalars.count
         state = OptimizerState(moments: moments, scalars: scalars)
@@ -99,17 +108,24 @@ public final class Optimizer {
 
         var scalars = Array(state.scalars[searchScalars])
         var trustRatios: TrustRatios?
+        let trials = trialSteps(objective, measured: measurement, update: update)
         let descent = Descent(
-            objective: objective, step: update - 1, loss: loss, gradientNorm: measurement.directionNorm
+            objective: objective, step: update - 1, loss: loss, gradientNorm: measurement.directionNorm,
+            prepared: trials
         ) { [self] rate in
             trustRatios = move(pass, measured: measurement, update: update, learningRate: rate)
         }
-        let report = try search.advance(descent, scalars: &scalars)
+        let report: SearchReport
+        do { report = try search.advance(descent, scalars: &scalars) } catch {
+            trials?.abandon()
+            throw error
+        }
+        precondition(trials?.isOpen != true, "a search that begins trials finishes them")
         state.scalars.replaceSubrange(searchScalars, with: scalars)
         state.step = update
         return StepReport(
             step: update, loss: loss, gradientNorm: measurement.directionNorm, learningRate: report.learningRate,
-            trustRatios: trustRatios)
+            trustRatios: trials?.trustRatios ?? trustRatios, trials: report.trials)
     }
 
     /// Takes the place of a saved optimizer. See `OptimizerState.restore(scalars:layouts:read:)`.
@@ -145,6 +161,19 @@ public final class Optimizer {
         }
         pass.move(operations, learningRate: learningRate, shrinkage: shrinkage)
         return trustRatios
+    }
+
+    private func trialSteps(_ objective: any Objective, measured: Measurement, update: Int) -> TrialSteps? {
+        trialWorkspace.map { workspace in
+            TrialSteps(
+                objective: objective, update: update, transformations: transformations, momentStarts: momentStarts,
+                gradientMeasurement: measured, workspace: workspace,
+                pass: TrialPass(
+                    plan: plan, weights: objective.parameters.pointer, gradient: gradient.pointer,
+                    saved: workspace.saved.pointer, moments: momentBases, momentCount: state.moments.count,
+                    parallel: parallel),
+                sums: sums)
+        }
     }
 
     private func notFinite(_ tensor: Int, step: Int) -> OptimizerError {

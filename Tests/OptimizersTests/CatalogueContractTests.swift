@@ -8,6 +8,8 @@ import Testing
     struct Budget {
         let parabola: (rate: HyperparameterValue, steps: Int, loss: Double)
         let rosenbrock: (rate: HyperparameterValue, steps: Int, loss: Double)
+        /// Keys that Rosenbrock's function needs.
+        var coupled: [String: HyperparameterValue] = [:]
     }
 
     static let budgets: [String: Budget] = [
@@ -16,6 +18,14 @@ import Testing
         "sgd": Budget(parabola: (0.1, 300, 1e-9), rosenbrock: (2e-3, 4_000, 1e-9)),
         "lamb": Budget(parabola: (0.1, 3_000, 1e-9), rosenbrock: (0.5, 2_000, 1e-9)),
         "lars": Budget(parabola: (30, 2_000, 1e-9), rosenbrock: (2, 4_000, 1e-9)),
+        // The rate of a search is its first step size.
+        "sgdsls": Budget(parabola: (0.1, 100, 1e-9), rosenbrock: (0.1, 20_000, 1e-9)),
+        "adamsls": Budget(parabola: (0.1, 400, 1e-9), rosenbrock: (0.1, 10_000, 1e-9)),
+        // Its two variables are units of their own and move at once, which only a careful condition stands.
+        "plasls": Budget(
+            parabola: (0.1, 400, 1e-9), rosenbrock: (0.1, 10_000, 1e-9), coupled: ["armijo_c": 0.5]),
+        "alsals": Budget(parabola: (0.1, 400, 1e-9), rosenbrock: (0.1, 4_000, 1e-9)),
+        "salsa": Budget(parabola: (1, 1_000, 1e-9), rosenbrock: (1, 20_000, 1e-9)),
     ]
 
     @Test("Every row has a budget")
@@ -23,17 +33,23 @@ import Testing
 
     private func optimizer(
         _ name: String, _ layout: ParameterLayout, rate: HyperparameterValue = 0.05, steps: Int,
-        unclipped: Bool = false, parallel: @escaping Parallel = serially
+        unclipped: Bool = false, extra: [String: HyperparameterValue] = [:],
+        parallel: @escaping Parallel = serially
     ) throws -> Optimizer {
-        var values: [String: HyperparameterValue] = ["learning_rate": rate, "warmup": 0.1, "schedule": "cosine"]
-        if unclipped {
-            values["max_grad_norm"] = 0
-            if try Catalogue.row(named: name).keys.contains(where: { $0.name == "weight_decay" }) {
-                values["weight_decay"] = 0
-            }
-        }
+        let wanted: [String: HyperparameterValue] =
+            ["learning_rate": rate, "warmup": 0.1, "schedule": "cosine", "initial_step": rate]
+            .merging(unclipped ? ["max_grad_norm": 0, "weight_decay": 0] : [:]) { $1 }
+        let values = try Self.known(wanted, by: name).merging(extra) { $1 }
         return try Catalogue.row(named: name).resolve(values)
             .makeOptimizer(layout: layout, steps: steps, parallel: parallel)
+    }
+
+    /// Those of the values that the optimizer has keys for.
+    private static func known(
+        _ values: [String: HyperparameterValue], by name: String
+    ) throws -> [String: HyperparameterValue] {
+        let keys = try Set(Catalogue.row(named: name).keys.map(\.name))
+        return values.filter { keys.contains($0.key) }
     }
 
     @Test("Reaches the minimum of a parabola", arguments: Catalogue.names)
@@ -49,10 +65,11 @@ import Testing
 
     @Test("Reaches the minimum of Rosenbrock's function", arguments: Catalogue.names)
     func rosenbrock(_ name: String) throws {
-        let budget = try #require(Self.budgets[name]).rosenbrock
+        let row = try #require(Self.budgets[name])
+        let budget = row.rosenbrock
         let objective = Rosenbrock()
         let optimizer = try optimizer(
-            name, Rosenbrock.layout, rate: budget.rate, steps: budget.steps, unclipped: true)
+            name, Rosenbrock.layout, rate: budget.rate, steps: budget.steps, unclipped: true, extra: row.coupled)
         for _ in 0..<budget.steps { _ = try optimizer.step(objective) }
         let loss = try objective.loss()
         #expect(loss <= budget.loss, "\(loss)")
@@ -106,7 +123,8 @@ import Testing
         let layout = ToyLayouts.network
         let objective = Parabola(layout)
         let start = objective.parameters.copy()
-        let optimizer = try Catalogue.row(named: name).resolve(["freeze": ["embeddings", "0-1"], "warmup": 0])
+        let values = try Self.known(["freeze": ["embeddings", "0-1"], "warmup": 0], by: name)
+        let optimizer = try Catalogue.row(named: name).resolve(values)
             .makeOptimizer(layout: layout, steps: 10)
         for _ in 0..<5 { _ = try optimizer.step(objective) }
         for entry in layout.entries {

@@ -14,7 +14,7 @@ import Testing
     @Test("An unknown key is refused with the known ones", arguments: Catalogue.rows.map(\.name))
     func unknownKey(_ name: String) throws {
         let row = try Catalogue.row(named: name)
-        let known = (row.keys + RecipeKey.polynomial).map(\.name)
+        let known = (row.keys + row.conditionalKeys).map(\.name)
         #expect(throws: OptimizerError.unknownKey(optimizer: name, found: "lerning_rate", known: known)) {
             try row.resolve(["lerning_rate": 0.1])
         }
@@ -31,7 +31,7 @@ import Testing
         let row = try Catalogue.row(named: name)
         #expect(!row.summary.isEmpty)
         #expect(Set(row.keys.map(\.name)).count == row.keys.count)
-        for key in row.keys + RecipeKey.polynomial {
+        for key in row.keys + row.conditionalKeys {
             #expect(try key.resolve(key.defaultValue) == key.defaultValue, "\(key.name)")
             #expect(!key.explanation.isEmpty && !key.expectation.isEmpty)
         }

@@ -8,8 +8,8 @@ import Testing
     @Test func theSchemaKnowsExactlyTheKeysThatRecipesTake() throws {
         let schema = try JSONValue(parsing: [UInt8](Data(contentsOf: Repository.file("Schemas/recipe.schema.json"))))
         let keys =
-            Recipe.keys.map(\.name) + Catalogue.rows.flatMap { $0.keys.map(\.name) }
-            + ObjectiveCatalogue.rows.flatMap { $0.keys.map(\.name) } + RecipeKey.polynomial.map(\.name)
+            Recipe.keys.map(\.name) + Catalogue.rows.flatMap { ($0.keys + $0.conditionalKeys).map(\.name) }
+            + ObjectiveCatalogue.rows.flatMap { $0.keys.map(\.name) }
         #expect(Set(try #require(schema["properties"]?.objectValue).keys) == Set(keys))
         let listed = try Set(
             #require(schema["properties"]?["optimizer"]?["enum"]?.arrayValue).compactMap(\.stringValue))
@@ -17,6 +17,10 @@ import Testing
         let objectives = try Set(
             #require(schema["properties"]?["objective"]?["enum"]?.arrayValue).compactMap(\.stringValue))
         #expect(objectives == Set(ObjectiveCatalogue.names))
+        let searches = try Set(#require(schema["properties"]?["search"]?["enum"]?.arrayValue).compactMap(\.stringValue))
+        #expect(searches == Set(SearchKind.allCases.map(\.rawValue)))
+        let orders = try Set(#require(schema["properties"]?["unit_order"]?["enum"]?.arrayValue).compactMap(\.stringValue))
+        #expect(orders == Set(UnitOrder.allCases.map(\.rawValue)))
         let schedules = try Set(
             #require(schema["properties"]?["schedule"]?["enum"]?.arrayValue).compactMap(\.stringValue))
         #expect(schedules == Set(Schedule.names))
@@ -30,6 +34,11 @@ import Testing
             true
         ),
         ("{\"optimizer\": \"sgd\", \"momentum\": 0.5, \"nesterov\": true, \"evaluate\": 10, \"patience\": 2}", true),
+        (
+            "{\"optimizer\": \"plasls\", \"units\": \"blocks\", \"unit_order\": \"random\", \"growth_period\": 500}", true
+        ),
+        ("{\"search\": \"armijo\", \"armijo_c\": 0.3, \"growth_period\": \"epoch\", \"interval_betas\": [1, 2]}", false),
+        ("{\"optimizer\": \"adamsls\", \"armijo_c\": 1}", false), ("{\"optimizer\": \"plasls\", \"units\": 0}", false),
         ("{\"epochs\": 1, \"steps\": 2}", false), ("{\"epochs\": 0}", false), ("{\"batch_size\": 0}", false),
         ("{\"batch_size\": 2.5}", false),
         ("{\"betas\": [0.9]}", false), ("{\"betas\": [0.9, 1]}", false), ("{\"evaluate\": \"often\"}", false),

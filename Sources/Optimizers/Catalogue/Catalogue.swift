@@ -1,6 +1,7 @@
 /// The optimizers that a recipe can name. A new one is a file with its row and a line here.
 public enum Catalogue {
-    public static let rows: [CatalogueRow] = [.adamw, .adam, .sgd, .lamb, .lars]
+    public static let rows: [CatalogueRow] = [.adamw, .adam, .sgd, .lamb, .lars] + searches
+    private static let searches: [CatalogueRow] = [.sgdsls, .adamsls, .plasls, .alsals, .salsa]
 
     public static var names: [String] { rows.map(\.name) }
 
@@ -18,22 +19,23 @@ public struct CatalogueRow: Sendable {
     public let name: String
     /// One line.
     public let summary: String
+    /// The keys that it has unless another one brings more.
     public let keys: [RecipeKey]
+    /// The search that belongs to the name; nil for an optimizer on a schedule, where the key `search` may choose one.
+    var search: SearchKind?
     let compose: @Sendable (RecipeConstants) -> [any GradientTransformation]
 
     /// Every constant of the optimizer: the given values in canonical form, defaults for the rest.
     ///
     /// - Throws: `OptimizerError.unknownKey` or `.invalidValue`.
     public func resolve(_ values: [String: HyperparameterValue]) throws -> OptimizerRecipe {
-        let polynomial = values["schedule"] == "polynomial"
-        let keys = keys + (polynomial ? RecipeKey.polynomial : [])
+        var values = values
+        let kind = try chosenSearch(values)
+        if search == nil, kind == .schedule { values["search"] = nil }
+        let polynomial = kind == .schedule && values["schedule"] == "polynomial"
+        let keys = activeKeys(kind) + (polynomial ? RecipeKey.polynomial : [])
         for name in values.keys.sorted() where !keys.contains(where: { $0.name == name }) {
-            if RecipeKey.polynomial.contains(where: { $0.name == name }) {
-                throw OptimizerError.invalidValue(
-                    key: name, found: "schedule \(values["schedule"] ?? "linear")", expected: "schedule polynomial")
-            }
-            throw OptimizerError.unknownKey(
-                optimizer: self.name, found: name, known: (self.keys + RecipeKey.polynomial).map(\.name))
+            try refuse(name, kind: kind, schedule: values["schedule"])
         }
         var resolved: [String: HyperparameterValue] = [:]
         for key in keys { resolved[key.name] = try key.resolve(values[key.name] ?? key.defaultValue) }
@@ -43,7 +45,52 @@ public struct CatalogueRow: Sendable {
                 key: "schedule_end", found: "\(constants["schedule_end"])",
                 expected: "less than learning_rate \(constants["learning_rate"])")
         }
-        return OptimizerRecipe(row: self, constants: constants)
+        if kind != .schedule, constants.flag("momentum_after_acceptance"), compose(constants).allSatisfy(\.alwaysDescends) {
+            throw OptimizerError.invalidValue(
+                key: "momentum_after_acceptance", found: "true",
+                expected: "momentum in the direction (betas or momentum above 0), or false")
+        }
+        return OptimizerRecipe(row: self, searchKind: kind, constants: constants)
+    }
+
+    /// Keys that come in with other keys: those of the polynomial schedule, and `search` with the keys of each search.
+    public var conditionalKeys: [RecipeKey] {
+        guard search == nil else { return [] }
+        var keys = RecipeKey.polynomial + [.search]
+        for key in SearchKind.allCases.flatMap(\.keys) where !keys.contains(where: { $0.name == key.name }) {
+            keys.append(key)
+        }
+        return keys
+    }
+
+    private func chosenSearch(_ values: [String: HyperparameterValue]) throws -> SearchKind {
+        if let search { return search }
+        guard let value = values["search"] else { return .schedule }
+        guard let kind = try RecipeKey.search.resolve(value).text.flatMap(SearchKind.init(rawValue:)) else {
+            preconditionFailure("every choice is a kind")
+        }
+        return kind
+    }
+
+    private func activeKeys(_ kind: SearchKind) -> [RecipeKey] {
+        guard search == nil, kind != .schedule else { return keys }
+        return [.search] + kind.keys + keys.filter { !RecipeKey.scheduleOnly.contains($0.name) }
+    }
+
+    private func refuse(_ name: String, kind: SearchKind, schedule: HyperparameterValue?) throws {
+        guard search == nil, (keys + conditionalKeys).contains(where: { $0.name == name }) else {
+            throw OptimizerError.unknownKey(
+                optimizer: self.name, found: name, known: (keys + conditionalKeys).map(\.name))
+        }
+        let kinds = SearchKind.allCases.filter { other in activeKeys(other).contains { $0.name == name } }
+        if kind == .schedule, kinds.isEmpty {
+            throw OptimizerError.invalidValue(
+                key: name, found: "schedule \(schedule ?? "linear")", expected: "schedule polynomial")
+        }
+        let expected = kinds.isEmpty ? [.schedule] : kinds
+        throw OptimizerError.invalidValue(
+            key: name, found: "search \(kind.rawValue)",
+            expected: "search " + expected.map(\.rawValue).joined(separator: " or "))
     }
 }
 
@@ -69,7 +116,10 @@ struct RecipeConstants: Hashable, Sendable {
     }
 
     /// Clipping where it is on: the start of every chain.
+    ///
+    /// Nothing where a search tries steps: the length of a step is what it chooses.
     var clipping: [any GradientTransformation] {
-        self["max_grad_norm"] > 0 ? [ClipByGlobalNorm(self["max_grad_norm"])] : []
+        guard let maximum = values["max_grad_norm"]?.number, maximum > 0 else { return [] }
+        return [ClipByGlobalNorm(maximum)]
     }
 }

@@ -3,6 +3,8 @@ import Tensors
 /// An optimizer with all its constants, ready to be built for a model and a number of steps.
 public struct OptimizerRecipe: Sendable {
     let row: CatalogueRow
+    /// How the step size is found.
+    public let searchKind: SearchKind
     let constants: RecipeConstants
 
     public var name: String { row.name }
@@ -10,16 +12,25 @@ public struct OptimizerRecipe: Sendable {
     /// Every constant by its key, in canonical form: equal recipes have equal values. The run key takes these.
     public var values: [String: HyperparameterValue] { constants.values }
 
+    /// Whether the search evaluates the loss at weights that it may not keep.
+    public var triesSteps: Bool { searchKind != .schedule }
+
     /// Moments that the optimizer keeps, each as large as the trained weights.
     public var momentCount: Int { transformations.reduce(0) { $0 + $1.moments.count } }
 
     /// The chain, in order.
     public var transformations: [any GradientTransformation] { row.compose(constants) }
 
-    /// The learning rate over a run of `steps` updates of `batch` examples.
+    /// The learning rate over a run of `steps` updates of `batch` examples, or the search in its place.
     ///
-    /// - Parameter batch: needed where the recipe names a `reference_batch`; all rates of the schedule are scaled.
-    public func search(steps: Int, batch: Int? = nil) -> any LineSearch {
+    /// - Parameters:
+    ///   - batch: needed where the recipe names a `reference_batch`; all rates of the schedule are scaled.
+    ///   - epochSteps: updates of an epoch, the default growth period of a search; without it the run counts as one.
+    ///   - seed: decides the random choices of a search.
+    public func search(steps: Int, batch: Int? = nil, epochSteps: Int? = nil, seed: UInt64 = 0) -> any LineSearch {
+        guard searchKind == .schedule else {
+            return constants.search(searchKind, epochSteps: epochSteps ?? steps, seed: seed)
+        }
         let factor = rateFactor(batch: batch)
         let warmup: Warmup
         switch constants.values["warmup"] {
@@ -58,12 +69,15 @@ public struct OptimizerRecipe: Sendable {
     /// - Parameters:
     ///   - steps: updates of the whole run, which the schedule is laid over.
     ///   - batch: examples an update, needed where the recipe names a `reference_batch`.
+    ///   - epochSteps: updates of an epoch, for a search; without it the run counts as one.
+    ///   - seed: decides the random choices of a search.
     /// - Throws: `OptimizerError` when `freeze` does not fit the model or leaves nothing to train.
     public func makeOptimizer(
-        layout: ParameterLayout, steps: Int, batch: Int? = nil, parallel: @escaping Parallel = serially
+        layout: ParameterLayout, steps: Int, batch: Int? = nil, epochSteps: Int? = nil, seed: UInt64 = 0,
+        parallel: @escaping Parallel = serially
     ) throws -> Optimizer {
         try Optimizer(
-            transformations, search: search(steps: steps, batch: batch), layout: layout, rates: try rates(for: layout),
-            parallel: parallel)
+            transformations, search: search(steps: steps, batch: batch, epochSteps: epochSteps, seed: seed), layout: layout,
+            rates: try rates(for: layout), parallel: parallel)
     }
 }

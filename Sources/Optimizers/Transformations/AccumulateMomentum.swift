@@ -19,6 +19,9 @@ public struct AccumulateMomentum: GradientTransformation {
 
     public var moments: [String] { ["velocity"] }
 
+    public var alwaysDescends: Bool { momentum == 0 }
+    public func descendingOperation(for step: StepContext) -> ((Chunk) -> Void)? { nil }
+
     public func operation(for step: StepContext) -> ((Chunk) -> Void)? {
         let mu = Float(momentum)
         let nesterov = nesterov

@@ -13,6 +13,9 @@ public struct AddDecayedWeights: GradientTransformation {
 
     public var hyperparameters: [(key: String, value: HyperparameterValue)] { [("weight_decay", .real(weightDecay))] }
 
+    public var alwaysDescends: Bool { weightDecay == 0 }
+    public func descendingOperation(for step: StepContext) -> ((Chunk) -> Void)? { nil }
+
     public func operation(for step: StepContext) -> ((Chunk) -> Void)? {
         guard weightDecay > 0 else { return nil }
         let decay = Float(weightDecay)

@@ -15,6 +15,8 @@ public struct ClipByGlobalNorm: GradientTransformation {
 
     public var measures: Measures { .direction }
 
+    public var isKeptBySearch: Bool { false }
+
     /// The factor for a norm.
     public func factor(norm: Double) -> Double { min(1, maximum / (norm + 1e-6)) }
 

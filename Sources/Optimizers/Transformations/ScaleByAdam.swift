@@ -30,6 +30,13 @@ public struct ScaleByAdam: GradientTransformation {
 
     public var moments: [String] { ["first", "second"] }
 
+    public var alwaysDescends: Bool { beta1 == 0 }
+
+    /// u ← u / (√v̂ + ε).
+    public func descendingOperation(for step: StepContext) -> ((Chunk) -> Void)? {
+        ScaleByRootMeanSquare.operation(beta: beta2, epsilon: epsilon, moment: 1, update: step.update)
+    }
+
     public func operation(for step: StepContext) -> ((Chunk) -> Void)? {
         let correction1 = 1 - pow(beta1, Double(step.update))
         let root2 = (1 - pow(beta2, Double(step.update))).squareRoot()

@@ -41,6 +41,16 @@ public struct ScaleByLARS: TrustRatioScaling {
         return min(ratio, Double(Float.greatestFiniteMagnitude))
     }
 
+    public var alwaysDescends: Bool { weightDecay == 0 }
+
+    public func descendingOperation(for step: StepContext) -> ((Chunk) -> Void)? {
+        let factors = factors(for: step).map { Float($0) }
+        return { chunk in
+            let factor = factors[chunk.tensor]
+            for i in 0..<chunk.count { chunk.output[i] = chunk.input[i] * factor }
+        }
+    }
+
     public func operation(for step: StepContext) -> ((Chunk) -> Void)? {
         let factors = factors(for: step).map { Float($0) }
         let decay = Float(weightDecay)

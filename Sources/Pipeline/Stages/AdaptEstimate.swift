@@ -47,7 +47,7 @@ extension AdaptStage {
         return AdaptEstimate(
             steps: setup.steps, parameters: work.network.layout.parameterCount,
             trainedParameters: work.network.layout.entries.filter { !frozen.contains($0.unit) }.reduce(0) { $0 + $1.count },
-            memoryBytes: 2 * weights + moments + best + work.network.workspaceByteCount + 5 * setup.train.ids.count,
+            memoryBytes: 2 * weights + moments + best + work.extraByteCount + work.network.workspaceByteCount + 5 * setup.train.ids.count,
             diskBytes: 2 * weights + moments + best, secondsPerStep: perStep,
             seconds: Double(setup.steps) * perStep + evaluations * perEvaluation, numericPath: work.numericPath)
     }

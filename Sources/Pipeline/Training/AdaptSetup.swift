@@ -96,6 +96,8 @@ struct AdaptSetup {
         /// Selects the batch; `objective` evaluates it, as it is or decorated.
         let batches: BatchObjective
         let objective: any Objective
+        /// Bytes that the recipe's objective and search need beside weights, gradient and moments.
+        let extraByteCount: Int
         let evaluator: Evaluator
         let numericPath: String
     }
@@ -104,6 +106,11 @@ struct AdaptSetup {
     var capacity: (tokens: Int, sequences: Int) {
         let tokens = max(recipe.microBatchTokens, train.longest, development?.longest ?? 0)
         return (tokens, max(1, min(tokens / 2, 1024)))
+    }
+
+    /// Tokens that no batch has more of.
+    private var longestBatch: Int {
+        (0..<train.count).map { train.length($0) }.sorted(by: >).prefix(order.batchSize).reduce(0, +)
     }
 
     func makeWork(_ context: StageContext) throws -> Work {
@@ -118,7 +125,9 @@ struct AdaptSetup {
                 && entry.name.hasPrefix(adapted.configuration.family.denseName + ".")
         }
         WeightInitialization.fill(weights, names: missing, deviation: adapted.configuration.initializerRange, seed: seed)
-        let optimizer = try recipe.optimizer.makeOptimizer(layout: network.layout, steps: steps, batch: order.batchSize) { count, body in
+        let optimizer = try recipe.optimizer.makeOptimizer(
+            layout: network.layout, steps: steps, batch: order.batchSize, epochSteps: order.batchCount(epoch: 0), seed: seed
+        ) { count, body in
             backend.parallel(count, body)
         }
         let c = adapted.configuration
@@ -127,7 +136,7 @@ struct AdaptSetup {
             classifier: recipe.dropout ?? c.classifierDropout ?? c.hiddenDropout, seed: seed, step: 0)
         let frozen = try recipe.optimizer.rates(for: network.layout).frozen
         let pass: (any TrainingPass<CPUBackend>)? = recipe.objective.settings.map {
-            AdversarialPass(network, $0, seed: seed, steps: steps)
+            AdversarialPass(network, $0, seed: seed, steps: steps, keptTokens: recipe.optimizer.triesSteps ? longestBatch : nil)
         }
         let batches = BatchObjective(
             model: network, parameters: weights, data: train, classWeights: classWeights, rates: rates, frozen: frozen, pass: pass,
@@ -135,7 +144,11 @@ struct AdaptSetup {
         let objective: any Objective = recipe.sharpnessRadius == 0
             ? batches
             : try SharpnessAwareObjective(batches, radius: recipe.sharpnessRadius, frozen: frozen) { backend.parallel($0, $1) }
+        // A search that tries steps and sharpness-aware descent each keep the weights that they come back to.
+        let copies = (recipe.optimizer.triesSteps ? 1 : 0) + (recipe.sharpnessRadius > 0 ? 1 : 0)
+        let extraByteCount = copies * weights.buffer.byteCount + ((pass as? AdversarialPass<CPUBackend>)?.noiseByteCount ?? 0)
         return Work(backend: backend, network: network, weights: weights, optimizer: optimizer, batches: batches, objective: objective,
+                    extraByteCount: extraByteCount,
                     evaluator: Evaluator(model: network), numericPath: "\(backend.name)-\(recipe.precision)")
     }
 

@@ -153,12 +153,13 @@ public struct Recipe: Sendable {
             throw refuse("select", select, Selection.allCases.map(\.rawValue).joined(separator: " or "))
         }
         self.selection = selection
-        for key in rest.keys.sorted() where !row.keys.contains(where: { $0.name == key }) && !["schedule_power", "schedule_end"].contains(key) {
+        let rowKeys = (row.keys + row.conditionalKeys).map(\.name)
+        for key in rest.keys.sorted() where !rowKeys.contains(key) {
             if let other = ObjectiveCatalogue.rows.first(where: { $0.keys.contains { $0.name == key } }) {
                 throw PipelineError(.recipe, "\(key) is a key of the objective \(other.name), and the objective is \(objectiveName)",
                                     advice: "Set objective=\(other.name), or leave the key out.")
             }
-            let known = (Self.keys.map(\.name) + row.keys.map(\.name) + objectiveRow.keys.map(\.name)).joined(separator: ", ")
+            let known = (Self.keys.map(\.name) + rowKeys + objectiveRow.keys.map(\.name)).joined(separator: ", ")
             throw PipelineError(.recipe, "there is no recipe key '\(FormatError.printable(key))'", advice: "Known keys with \(name): \(known).")
         }
         optimizer = try row.resolve(rest)

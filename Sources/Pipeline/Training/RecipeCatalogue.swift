@@ -16,6 +16,11 @@ public enum RecipeCatalogue {
         NamedRecipe(name: "freelb", summary: "several passes with climbing noise", values: ["objective": "freelb"]),
         NamedRecipe(name: "smart", summary: "outputs that hold still under climbing noise", values: ["objective": "smart"]),
         NamedRecipe(name: "r3f", summary: "outputs that hold still under random noise", values: ["objective": "r3f"]),
+        NamedRecipe(name: "sgdsls", summary: "gradient descent, step size by line search", values: ["optimizer": "sgdsls"]),
+        NamedRecipe(name: "adamsls", summary: "Adam's direction, step size by line search", values: ["optimizer": "adamsls"]),
+        NamedRecipe(name: "plasls", summary: "the same with a step size for each part of the network", values: ["optimizer": "plasls"]),
+        NamedRecipe(name: "alsals", summary: "Adam with momentum, smoothed line search", values: ["optimizer": "alsals"]),
+        NamedRecipe(name: "salsa", summary: "smoothed line search that searches rarely", values: ["optimizer": "salsa"]),
         NamedRecipe(name: "sam", summary: "flat minima", values: ["sharpness_radius": 0.05]),
     ]
 

@@ -14,7 +14,21 @@ enum StepLine {
         line["trust_ratio"] = report.trustRatios.map {
             ["min": .number($0.min), "median": .number($0.median), "max": .number($0.max)]
         }
+        line["search"] = report.trials.map(json)
         return .object(line)
+    }
+
+    private static func json(_ trials: TrialReport) -> JSONValue {
+        var members: [String: JSONValue] = [
+            "step_sizes": .array(trials.stepSizes.map { .number($0) }), "searched": .bool(trials.isSearched),
+            "forward_passes": .integer(Int64(trials.forwardPasses)), "backtracks": .integer(Int64(trials.backtracks)),
+            "slope": .number(trials.slope), "rejected": .bool(trials.isRejected), "fallback": .bool(trials.isFallback),
+        ]
+        members["unit"] = trials.unit.map { .integer(Int64($0)) }
+        members["decrease"] = trials.decrease.flatMap { $0.isFinite ? .number($0) : nil }
+        members["loss_after"] = trials.lossAfter.flatMap { $0.isFinite ? .number($0) : nil }
+        if trials.lossAfter != nil { members["increase"] = .bool(trials.isIncrease) }
+        return .object(members)
     }
 
     private static func json(_ noise: AdversarialDiagnostics) -> JSONValue {

@@ -64,10 +64,8 @@ struct RecipesCommand: ParsableCommand {
         return row
     }
 
-    /// With those that only the polynomial schedule has, where there is a schedule.
-    private static func keys(_ row: CatalogueRow) -> [RecipeKey] {
-        row.keys + (row.keys.contains { $0.name == "schedule" } ? RecipeKey.polynomial : [])
-    }
+    /// With those that come in with the polynomial schedule or a line search.
+    private static func keys(_ row: CatalogueRow) -> [RecipeKey] { row.keys + row.conditionalKeys }
 
     private static func json(_ name: String, _ value: String, _ explanation: String) -> JSONValue {
         ["name": .string(name), "default": .string(value), "explanation": .string(explanation)]
