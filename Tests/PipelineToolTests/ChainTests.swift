@@ -1,4 +1,5 @@
 import Foundation
+import Pipeline
 import Store
 import Testing
 
@@ -64,6 +65,28 @@ import Testing
         }
         try SchemaChecker("recipes").check(scratch.json("recipes"))
         try SchemaChecker("tokenize").check(scratch.json("tokenize", "tiny", input: "the film\nthe film\twas good\n"))
+    }
+
+    @Test(arguments: RecipeCatalogue.names)
+    func everyNamedRecipeTrainsAndItsLogKeepsToItsSchema(recipe: String) throws {
+        let scratch = try Scratch.prepared(), log = scratch.path("log.jsonl")
+        let run = try scratch.json(
+            "adapt", "--model", "tiny", "--data", "films", "--name", "critic", "--recipe", recipe, "--set", "steps=6", "--set",
+            "batch_size=10", "--log", log)
+        try SchemaChecker("adapt").check(run)
+        let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map { try JSONValue(parsing: Array($0.utf8)) }
+        let line = try SchemaChecker("log")
+        for json in lines { try line.check(json) }
+        let steps = lines.filter { $0["event"] == "step" }
+        #expect(steps.count == 6)
+        let forward = try #require(run["passes"]?["forward"]?.doubleValue), weight = try #require(run["passes"]?["weight_gradient"]?.doubleValue)
+        switch recipe {
+        case "adamw", "adam", "sgd", "lamb", "lars": #expect(forward == weight)
+        case "freelb", "sam": #expect(forward == weight && steps.allSatisfy { ($0["passes"]?["forward"]?.doubleValue ?? 0) > 0 })
+        case "scala", "smart", "r3f": #expect(steps.contains { $0["noise"] != nil })
+        default: #expect(forward > weight && steps.allSatisfy { $0["search"]?["step_sizes"] != nil })
+        }
+        #expect(steps.allSatisfy { ($0["trust_ratio"] != nil) == ["lamb", "lars", "scala"].contains(recipe) })
     }
 
     @Test func anExportedModelImportedAgainPredictsTheSame() throws {

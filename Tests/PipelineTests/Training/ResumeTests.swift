@@ -27,15 +27,24 @@ import Testing
         #expect(try run.run(toy, interruptedAfter: questions).trace == whole.trace)
     }
 
-    @Test(arguments: Catalogue.names)
-    func `every optimizer goes on where it was`(_ optimizer: String) throws {
+    /// Pieces combine: any direction and any step size with any objective.
+    private static let compositions: [[String: HyperparameterValue]] = [
+        ["optimizer": "plasls", "objective": "scala", "noise_share": 0.5, "joint_steps": 2],
+        ["optimizer": "lamb", "objective": "scala", "noise_mode": "clean-kl", "sharpness_radius": 0.05],
+        ["optimizer": "alsals", "objective": "freelb", "passes": 2], ["optimizer": "adamsls", "sharpness_radius": 0.05],
+    ]
+
+    @Test(arguments: RecipeCatalogue.rows.map(\.values) + compositions)
+    func `every recipe goes on where it was`(_ recipe: [String: HyperparameterValue]) throws {
         let toy = try ToyStore.ready()
-        let run = ToyAdaptation([
-            "optimizer": .text(optimizer), "learning_rate": 0.01, "epochs": 2, "warmup": 3, "schedule": "cosine", "micro_batch_tokens": 64,
-        ])
+        var values = recipe.merging(["batch_size": 8, "epochs": 2, "micro_batch_tokens": 64]) { $1 }
+        if try !Recipe(recipe).optimizer.triesSteps {
+            values.merge(["learning_rate": 0.01, "warmup": 3, "schedule": "cosine"]) { $1 }
+        }
+        let run = ToyAdaptation(values)
         let (whole, questions) = try run.uninterrupted(toy)
-        for question in stride(from: 1, to: questions, by: 7) {
-            #expect(try run.run(toy, interruptedAfter: [question]).trace == whole.trace, "\(optimizer), question \(question)")
+        for question in stride(from: 1, to: questions, by: max(7, questions / 12)) {
+            #expect(try run.run(toy, interruptedAfter: [question]).trace == whole.trace, "\(recipe), question \(question)")
         }
     }
 

@@ -22,6 +22,10 @@ struct ToyAdaptation {
     init(_ changes: [String: HyperparameterValue] = [:]) {
         recipe.merge(changes) { $1 }
         if changes["steps"] != nil { recipe["epochs"] = nil }
+        // A line search has no learning rate.
+        if (try? Catalogue.row(named: changes["optimizer"]?.text ?? "adamw").resolve([:]).triesSteps) == true {
+            for key in ["learning_rate", "warmup"] where changes[key] == nil { recipe[key] = nil }
+        }
     }
 
     var stage: AdaptStage {
