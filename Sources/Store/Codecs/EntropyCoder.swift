@@ -11,10 +11,23 @@ struct EntropyCoder {
     static let stateCount = 4
     private static let low: UInt32 = 1 << 16
 
-    /// Counts how often each value stands in `bytes`.
+    /// Counts how often each value stands in `bytes`. `counts` has room for 1,024 words, of which the first 256 are the
+    /// result: four tables take turns, since adding to one place again and again would wait for itself.
     static func histogram(_ bytes: UnsafeRawBufferPointer, into counts: UnsafeMutablePointer<UInt32>) {
-        counts.update(repeating: 0, count: 256)
-        for index in 0..<bytes.count { counts[Int(bytes[index])] += 1 }
+        counts.update(repeating: 0, count: 1024)
+        let whole = bytes.count & ~7
+        var index = 0
+        while index < whole {
+            let word = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+            for lane in UInt64(0)..<8 {
+                counts[Int(truncatingIfNeeded: (lane & 3) &<< 8 | word &>> (lane &* 8) & 255)] &+= 1
+            }
+            index &+= 8
+        }
+        for byte in bytes[whole...] { counts[Int(byte)] += 1 }
+        for symbol in 0..<256 {
+            counts[symbol] += counts[256 + symbol] + counts[512 + symbol] + counts[768 + symbol]
+        }
     }
 
     /// The bits that ideal coding by these counts would take.
@@ -84,32 +97,38 @@ struct EntropyCoder {
                 table[symbol] = Symbol(frequency: frequencies[symbol], start: start)
                 start += frequencies[symbol]
             }
-            return withUnsafeTemporaryAllocation(of: UInt32.self, capacity: stateCount) { states in
-                states.initialize(repeating: low)
-                var end = target.count & ~1
-                let output = target.baseAddress!
-                var index = bytes.count
-                while index > 0 {
-                    index &-= 1
-                    let symbol = table[Int(bytes[index])]
-                    var state = states[index & 3]
-                    if state >= symbol.limit {
-                        guard end >= head + 2 else { return nil }
-                        end &-= 2
-                        output.storeBytes(
-                            of: UInt16(truncatingIfNeeded: state).littleEndian, toByteOffset: end, as: UInt16.self)
-                        state &>>= 16
-                    }
-                    let quotient = symbol.quotient(of: state)
-                    states[index & 3] = state &+ symbol.start &+ quotient &* symbol.complement
+            var end = target.count & ~1
+            let output = target.baseAddress!
+            /// One value into one state; false if there is no more room.
+            @inline(__always) func put(_ byte: UInt8, _ state: inout UInt32) -> Bool {
+                let symbol = table[Int(byte)]
+                if state >= symbol.limit {
+                    guard end >= head &+ 2 else { return false }
+                    end &-= 2
+                    output.storeBytes(
+                        of: UInt16(truncatingIfNeeded: state).littleEndian, toByteOffset: end, as: UInt16.self)
+                    state &>>= 16
                 }
-                for lane in 0..<stateCount {
-                    output.storeBytes(of: states[lane].littleEndian, toByteOffset: position + 4 * lane, as: UInt32.self)
-                }
-                let count = (target.count & ~1) - end
-                memmove(output + head, output + end, count)
-                return head + count
+                state = state &+ symbol.start &+ symbol.quotient(of: state) &* symbol.complement
+                return true
             }
+            var (a, b, c, d) = (low, low, low, low)
+            var index = bytes.count & ~3
+            if bytes.count & 3 > 2, !put(bytes[index + 2], &c) { return nil }
+            if bytes.count & 3 > 1, !put(bytes[index + 1], &b) { return nil }
+            if bytes.count & 3 > 0, !put(bytes[index], &a) { return nil }
+            while index > 0 {
+                index &-= 4
+                guard put(bytes[index &+ 3], &d), put(bytes[index &+ 2], &c), put(bytes[index &+ 1], &b),
+                    put(bytes[index], &a)
+                else { return nil }
+            }
+            for (lane, state) in [a, b, c, d].enumerated() {
+                output.storeBytes(of: state.littleEndian, toByteOffset: position + 4 * lane, as: UInt32.self)
+            }
+            let count = (target.count & ~1) - end
+            memmove(output + head, output + end, count)
+            return head + count
         }
     }
 

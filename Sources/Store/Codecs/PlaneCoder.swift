@@ -12,7 +12,7 @@ final class PlaneCoder {
     private static let leastGain = 0.01
     private static let sampleCount = 4096
 
-    private let counts = UnsafeMutablePointer<UInt32>.allocate(capacity: 256)
+    private let counts = UnsafeMutablePointer<UInt32>.allocate(capacity: 1024)
     private let slots = UnsafeMutablePointer<UInt32>.allocate(capacity: EntropyCoder.total)
 
     private static let compressors = ContextPool { try CompressionContext() }
@@ -138,43 +138,48 @@ final class PlaneCoder {
 
     // MARK: Decoding
 
-    /// Decodes the plane that stands at `position` of `source`, which is moved behind it, into all of `target`.
+    struct Fault: Error {
+        let reason: String
+        init(_ reason: String) { self.reason = reason }
+    }
+
+    /// Decodes the plane that stands at `position` of `source`, which is moved behind it, and returns where its bytes
+    /// are: in `target`, which is as long as the plane, or for a raw plane in `source` itself.
     ///
-    /// Returns what is wrong, if anything is; `target` then holds anything. `source` may be read eight bytes past its
-    /// end.
+    /// Throws a `Fault` for anything that is not right. `source` may be read eight bytes past its end.
     func decode(
         _ source: UnsafeRawBufferPointer, at position: inout Int, into target: UnsafeMutableRawBufferPointer
-    ) -> String? {
-        guard source.count - position >= 4 else { return "the end of the block in a plane" }
+    ) throws -> UnsafePointer<UInt8> {
+        guard source.count - position >= 4 else { throw Fault("the end of the block in a plane") }
         let word = UInt32(littleEndian: source.loadUnaligned(fromByteOffset: position, as: UInt32.self))
         let length = Int(word & 0x1fff_ffff)
         position += 4
-        guard length <= source.count - position else { return "a plane longer than its block" }
+        guard length <= source.count - position else { throw Fault("a plane longer than its block") }
         let body = UnsafeRawBufferPointer(rebasing: source[position..<position + length])
         position += length
         let count = target.count
         switch Mode(rawValue: word >> 29) {
         case .raw:
-            guard length == count else { return "\(length) raw bytes for a plane of \(count)" }
-            target.copyMemory(from: body)
+            guard length == count else { throw Fault("\(length) raw bytes for a plane of \(count)") }
+            return (body.baseAddress ?? UnsafeRawPointer(target.baseAddress!)).assumingMemoryBound(to: UInt8.self)
         case .constant:
-            guard length == 1, count > 0 else { return "a constant plane of \(length) bytes" }
+            guard length == 1, count > 0 else { throw Fault("a constant plane of \(length) bytes") }
             memset(target.baseAddress!, Int32(body[0]), count)
         case .zstandard:
-            guard length < count else { return "a zstd frame no smaller than its plane" }
-            return Self.inflate(body, into: target)
+            guard length < count else { throw Fault("a zstd frame no smaller than its plane") }
+            try Self.inflate(body, into: target)
         case .bits:
             guard length > 0, (1...7).contains(body[0]), length == 1 + (count * Int(body[0]) + 7) / 8 else {
-                return "\(length) bytes of packed bits for a plane of \(count)"
+                throw Fault("\(length) bytes of packed bits for a plane of \(count)")
             }
             Self.unpack(body, into: target)
         case .entropy:
             guard length < count, EntropyCoder.decode(body, into: target, slots: slots) else {
-                return "entropy-coded bytes that do not fit together"
+                throw Fault("entropy-coded bytes that do not fit together")
             }
-        case nil: return "a plane of mode \(word >> 29)"
+        case nil: throw Fault("a plane of mode \(word >> 29)")
         }
-        return nil
+        return UnsafePointer(target.baseAddress!.assumingMemoryBound(to: UInt8.self))
     }
 
     private static func unpack(_ body: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer) {
@@ -197,19 +202,13 @@ final class PlaneCoder {
         }
     }
 
-    private static func inflate(
-        _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer
-    ) -> String? {
+    private static func inflate(_ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer) throws {
         // ZSTD_decompress accepts several frames in a row; only one may stand here.
         let frame = ZSTD_findFrameCompressedSize(source.baseAddress, source.count)
-        guard frame == source.count else { return "not one zstd frame" }
-        do {
-            let count = try decompressors.with {
-                ZSTD_decompressDCtx($0.pointer, target.baseAddress, target.count, source.baseAddress, source.count)
-            }
-            return count == target.count ? nil : "a zstd frame of another length"
-        } catch {
-            return "\(error)"
+        guard frame == source.count else { throw Fault("not one zstd frame") }
+        let count = try decompressors.with {
+            ZSTD_decompressDCtx($0.pointer, target.baseAddress, target.count, source.baseAddress, source.count)
         }
+        guard count == target.count else { throw Fault("a zstd frame of another length") }
     }
 }

@@ -1,32 +1,76 @@
 import Foundation
 
 /// The work space for one block of the planes and delta codecs; used by one thread at a time.
-protocol TensorBlock: AnyObject {
-    /// What went wrong on the worker's thread.
-    var fault: String? { get }
-    /// Encodes a block; `base` is as long as `plain` for a delta and empty otherwise.
-    func encode(_ plain: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer, effort: Effort)
-    /// Hands over what `encode` made.
-    func emit(_ sink: (UnsafeRawBufferPointer) throws -> Void) throws
-    /// Takes one block's encoded bytes from `source`.
-    func read(from source: EncodedSource, plainByteCount: Int) throws
-    /// Decodes what `read` took; sets `fault` if it is not right.
-    func decode(into plain: UnsafeMutableRawBufferPointer, base: UnsafeRawBufferPointer)
-}
+///
+/// Each width has a case of its own, so that the compiler makes code for that width.
+enum TensorBlock {
+    case width1(TypedTensorBlock<UInt8>)
+    case width2(TypedTensorBlock<UInt16>)
+    case width4(TypedTensorBlock<UInt32>)
+    case width8(TypedTensorBlock<UInt64>)
 
-extension TensorLayout {
-    func makeBlock(isDelta: Bool) -> any TensorBlock {
-        switch kind.width {
-        case 1: TypedTensorBlock<UInt8>(self, isDelta: isDelta)
-        case 2: TypedTensorBlock<UInt16>(self, isDelta: isDelta)
-        case 4: TypedTensorBlock<UInt32>(self, isDelta: isDelta)
-        default: TypedTensorBlock<UInt64>(self, isDelta: isDelta)
+    init(_ layout: TensorLayout, isDelta: Bool) {
+        switch layout.kind.width {
+        case 1: self = .width1(TypedTensorBlock(layout, isDelta: isDelta))
+        case 2: self = .width2(TypedTensorBlock(layout, isDelta: isDelta))
+        case 4: self = .width4(TypedTensorBlock(layout, isDelta: isDelta))
+        default: self = .width8(TypedTensorBlock(layout, isDelta: isDelta))
+        }
+    }
+
+    /// What went wrong on the worker's thread.
+    var fault: String? {
+        switch self {
+        case .width1(let block): block.fault
+        case .width2(let block): block.fault
+        case .width4(let block): block.fault
+        case .width8(let block): block.fault
+        }
+    }
+
+    /// Encodes a block; `base` is as long as `plain` for a delta and empty otherwise.
+    func encode(_ plain: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer, effort: Effort) {
+        switch self {
+        case .width1(let block): block.encode(plain, base: base, effort: effort)
+        case .width2(let block): block.encode(plain, base: base, effort: effort)
+        case .width4(let block): block.encode(plain, base: base, effort: effort)
+        case .width8(let block): block.encode(plain, base: base, effort: effort)
+        }
+    }
+
+    /// Hands over what `encode` made.
+    func emit(_ sink: (UnsafeRawBufferPointer) throws -> Void) throws {
+        switch self {
+        case .width1(let block): try block.emit(sink)
+        case .width2(let block): try block.emit(sink)
+        case .width4(let block): try block.emit(sink)
+        case .width8(let block): try block.emit(sink)
+        }
+    }
+
+    /// Takes one block's encoded bytes from `source`.
+    func read(from source: EncodedSource) throws {
+        switch self {
+        case .width1(let block): try block.read(from: source)
+        case .width2(let block): try block.read(from: source)
+        case .width4(let block): try block.read(from: source)
+        case .width8(let block): try block.read(from: source)
+        }
+    }
+
+    /// Decodes what `read` took; sets `fault` if it is not right.
+    func decode(into plain: UnsafeMutableRawBufferPointer, base: UnsafeRawBufferPointer) {
+        switch self {
+        case .width1(let block): block.decode(into: plain, base: base)
+        case .width2(let block): block.decode(into: plain, base: base)
+        case .width4(let block): block.decode(into: plain, base: base)
+        case .width8(let block): block.decode(into: plain, base: base)
         }
     }
 }
 
 /// A block whose elements are handled as words of their width. <doc:Format> has every byte of the encoded form.
-final class TypedTensorBlock<Word: FixedWidthInteger & UnsignedInteger>: TensorBlock {
+final class TypedTensorBlock<Word: FixedWidthInteger & UnsignedInteger> {
     static var width: Int { MemoryLayout<Word>.size }
     /// Before the first plane of a block, at most: classes, buckets, exponent, factor.
     static var headBound: Int { 2 + 2 + 8 }
@@ -43,7 +87,6 @@ final class TypedTensorBlock<Word: FixedWidthInteger & UnsignedInteger>: TensorB
     let buckets: UnsafeMutablePointer<UInt8>
     let encoded: UnsafeMutableRawBufferPointer
     var encodedCount = 0
-    var plainByteCount = 0
     var fault: String?
 
     init(_ layout: TensorLayout, isDelta: Bool) {

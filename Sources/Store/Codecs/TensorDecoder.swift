@@ -8,7 +8,7 @@ struct TensorDecoder {
     private let plainByteCount: Int
     private let window: UnsafeMutableRawBufferPointer
     private let isWhole: Bool
-    private let blocks: [any TensorBlock]
+    private let blocks: [TensorBlock]
     private var done = 0
 
     /// `window` holds everything, or at least one block.
@@ -24,7 +24,7 @@ struct TensorDecoder {
         let limit = isWhole ? .max : window.count / layout.blockByteCount
         let group = max(1, min(limit, ProcessInfo.processInfo.activeProcessorCount * 2))
         let needed = (plainByteCount + layout.blockByteCount - 1) / layout.blockByteCount
-        blocks = (0..<min(group, needed)).map { _ in layout.makeBlock(isDelta: isDelta) }
+        blocks = (0..<min(group, needed)).map { _ in TensorBlock(layout, isDelta: isDelta) }
     }
 
     var isDone: Bool { done == plainByteCount }
@@ -41,7 +41,7 @@ struct TensorDecoder {
         let count = nextByteCount
         let start = isWhole ? done : 0
         let used = (count + size - 1) / size
-        for index in 0..<used { try blocks[index].read(from: source, plainByteCount: min(size, count - index * size)) }
+        for index in 0..<used { try blocks[index].read(from: source) }
         nonisolated(unsafe) let target = UnsafeMutableRawBufferPointer(rebasing: window[start..<start + count])
         nonisolated(unsafe) let (work, base) = (blocks, base)
         concurrently(used) { index in

@@ -6,7 +6,7 @@ final class TensorEncoder: BlobEncoder {
     private let effort: Effort
     /// All of the base for a delta.
     private let base: UnsafeRawBufferPointer?
-    private var blocks: [any TensorBlock] = []
+    private var blocks: [TensorBlock] = []
     private let limit = ProcessInfo.processInfo.activeProcessorCount * 2
     private var pending: [UInt8] = []
     private var done = 0
@@ -45,7 +45,7 @@ final class TensorEncoder: BlobEncoder {
         while position < plain.count {
             let count = min(limit * size, plain.count - position)
             let used = (count + size - 1) / size
-            while blocks.count < used { blocks.append(layout.makeBlock(isDelta: base != nil)) }
+            while blocks.count < used { blocks.append(TensorBlock(layout, isDelta: base != nil)) }
             nonisolated(unsafe) let portion = UnsafeRawBufferPointer(rebasing: plain[position..<position + count])
             nonisolated(unsafe) let old = base.map { UnsafeRawBufferPointer(rebasing: $0[done..<done + count]) }
             nonisolated(unsafe) let work = blocks
