@@ -61,7 +61,10 @@ final class PlaneCoder {
                 best = Self.pack(plane, width, into: body)
             }
         }
-        if let level = zstandardLevel, let frame = try Self.compress(plane, level, below: min(best, Int(limit))) {
+        // What is little by frequencies already may repeat itself too; for noise the fastest search is enough.
+        if let level = zstandardLevel.map({ best * 2 < plane.count ? $0 : min($0, 1) }),
+            let frame = try Self.compress(plane, level, below: min(best, Int(limit)))
+        {
             frame.withUnsafeBytes { body.copyMemory(from: $0) }
             best = frame.count
             mode = .zstandard

@@ -1,5 +1,4 @@
 import Dispatch
-import Foundation
 
 /// Decodes the blocks of the planes and delta codecs in groups, as many blocks at once as there is work for.
 struct TensorDecoder {
@@ -22,7 +21,7 @@ struct TensorDecoder {
         self.window = window
         isWhole = window.count >= plainByteCount
         let limit = isWhole ? .max : window.count / layout.blockByteCount
-        let group = max(1, min(limit, ProcessInfo.processInfo.activeProcessorCount * 2))
+        let group = max(1, min(limit, TensorLayout.groupLimit))
         let needed = (plainByteCount + layout.blockByteCount - 1) / layout.blockByteCount
         blocks = (0..<min(group, needed)).map { _ in TensorBlock(layout, isDelta: isDelta) }
     }

@@ -1,5 +1,3 @@
-import Foundation
-
 /// Cuts the plain bytes into blocks and encodes as many at once as there are processors.
 final class TensorEncoder: BlobEncoder {
     private let layout: TensorLayout
@@ -7,7 +5,7 @@ final class TensorEncoder: BlobEncoder {
     /// All of the base for a delta.
     private let base: UnsafeRawBufferPointer?
     private var blocks: [TensorBlock] = []
-    private let limit = ProcessInfo.processInfo.activeProcessorCount * 2
+    private let limit = TensorLayout.groupLimit
     private var pending: [UInt8] = []
     private var done = 0
 

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What the codecs for tensors must know of the elements and rows; goes into their parameters.
 struct TensorLayout: Equatable, Sendable {
     enum Kind: UInt32, CaseIterable {
@@ -47,6 +49,9 @@ struct TensorLayout: Equatable, Sendable {
         guard (1...Self.blockByteCount / kind.width).contains(segment) else { return nil }
         self.init(kind: kind, segment: segment)
     }
+
+    /// Blocks that are worked on at once. Each takes some 5 MiB, so a machine with many processors is not filled.
+    static let groupLimit = min(16, ProcessInfo.processInfo.activeProcessorCount * 2)
 
     /// The plain bytes of every block but the last: as many whole segments as fit.
     var blockByteCount: Int { Self.blockByteCount / (segment * kind.width) * segment * kind.width }
