@@ -50,6 +50,7 @@ extension BlobReference {
             "blobByteCount": .integer(Int64(blobByteCount)), "byteCount": .integer(Int64(byteCount)),
             "digest": .string(digest.description), "name": .string(name), "offset": .integer(Int64(offset)),
         ]
+        if let base { members["base"] = .string(base.description) }
         if let elementType { members["elementType"] = .string(elementType) }
         if let shape { members["shape"] = .array(shape.map { .integer(Int64($0)) }) }
         return .object(members)
@@ -65,9 +66,10 @@ extension BlobReference {
             name: try members.string("name"), digest: try Digest(parsing: members.string("digest")),
             offset: try members.integer("offset"), byteCount: try members.integer("byteCount"),
             blobByteCount: try members.integer("blobByteCount"),
-            elementType: members.members["elementType"] == nil ? nil : try members.string("elementType"), shape: shape)
+            elementType: members.members["elementType"] == nil ? nil : try members.string("elementType"), shape: shape,
+            base: members.members["base"] == nil ? nil : try Digest(parsing: members.string("base")))
         try members.refuseOthers(
-            than: ["blobByteCount", "byteCount", "digest", "elementType", "name", "offset", "shape"])
+            than: ["base", "blobByteCount", "byteCount", "digest", "elementType", "name", "offset", "shape"])
     }
 }
 

@@ -46,17 +46,23 @@ public final class ArtifactWriter: Sendable {
 
     /// Adds bytes that lie in memory, such as a tensor.
     ///
+    /// - Parameter base: a tensor of the store that this one resembles, such as the one it was adapted from. Where it
+    ///   has the same length and makes the file clearly smaller, only the difference is kept. All of the base is then
+    ///   read into memory for the time of the call.
     /// - Throws: `StoreError` with code `invalidManifest` for a name in use, a shape that does not fit and the like.
     public func add(
-        name: String, bytes: UnsafeRawBufferPointer, elementType: String? = nil, shape: [Int]? = nil
+        name: String, bytes: UnsafeRawBufferPointer, elementType: String? = nil, shape: [Int]? = nil,
+        base: BlobReference? = nil
     ) throws {
         try claim(name, byteCount: bytes.count, elementType, shape)
         if bytes.count < BlobReference.packingThreshold {
             let small = Small(name: name, bytes: Array(bytes), elementType: elementType, shape: shape)
             return state.withLock { $0.small.append(small) }
         }
-        let digest = try keep(bytes, elementType: elementType)
-        record(name, digest, bytes.count, elementType, shape)
+        let isFitting = base.map { !$0.isPacked && $0.byteCount == bytes.count } ?? false
+        let base = isFitting ? base?.digest : nil
+        let digest = try keep(bytes, elementType: elementType, shape: shape, base: base)
+        record(name, digest, bytes.count, elementType, shape, base: base == digest ? nil : base)
     }
 
     /// Adds the bytes of a collection such as `[UInt8]` or `Data`.
@@ -87,7 +93,7 @@ public final class ArtifactWriter: Sendable {
                 start += portion
                 guard start.count >= BlobReference.packingThreshold else { return }
                 let type = elementType.flatMap(ElementType.init(rawValue:))
-                let begun = try BlobWriter(storage: blobs, elementType: type, effort: effort)
+                let begun = try BlobWriter(storage: blobs, elementType: type, shape: shape, effort: effort)
                 try start.withUnsafeBytes { try begun.append($0) }
                 start = []
                 writer = begun
@@ -166,35 +172,57 @@ public final class ArtifactWriter: Sendable {
         ).validate()
     }
 
-    private func record(_ name: String, _ digest: Digest, _ byteCount: Int, _ elementType: String?, _ shape: [Int]?) {
+    private func record(
+        _ name: String, _ digest: Digest, _ byteCount: Int, _ elementType: String?, _ shape: [Int]?,
+        base: Digest? = nil
+    ) {
         let reference = BlobReference(
             name: name, digest: digest, byteCount: byteCount, blobByteCount: byteCount, elementType: elementType,
-            shape: shape)
+            shape: shape, base: base)
         state.withLock { $0.references.append(reference) }
     }
 
     // MARK: Blobs
 
-    private func keep(_ bytes: UnsafeRawBufferPointer, elementType: String?) throws -> Digest {
+    private func keep(
+        _ bytes: UnsafeRawBufferPointer, elementType: String?, shape: [Int]? = nil, base: Digest? = nil
+    ) throws -> Digest {
         let digest = Digest(of: bytes)
         if try isPresent(digest, byteCount: bytes.count) { return digest }
-        try hold(
-            BlobWriter.stage(
-                bytes, digest: digest, elementType: elementType.flatMap(ElementType.init(rawValue:)), effort: effort,
-                storage: blobs))
+        // A damaged file is replaced by a full one: others may have it for their base.
+        let isNew = try blobs.open(digest) == nil
+        func stage(_ base: BlobWriter.Base?) throws {
+            try hold(
+                BlobWriter.stage(
+                    bytes, digest: digest, elementType: elementType.flatMap(ElementType.init(rawValue:)), shape: shape,
+                    effort: effort, storage: blobs, base: base))
+        }
+        if isNew, let base, let full = try reader.fullBase(base, byteCount: bytes.count), full != digest {
+            let plain = try reader.bytes(full, byteCount: bytes.count)
+            state.withLock { _ = $0.relied.insert(full) }
+            try plain.withUnsafeBytes { try stage(.init(digest: full, bytes: $0)) }
+        } else {
+            try stage(nil)
+        }
         return digest
     }
 
-    /// Whether the blob is staged here or lies in the store, whole. A damaged one counts as absent and is written anew.
+    /// Whether the blob is staged here or lies in the store, whole. A damaged one, or one whose base is damaged, counts
+    /// as absent and is written anew.
     private func isPresent(_ digest: Digest, byteCount: Int) throws -> Bool {
         if state.withLock({ $0.staged[digest] != nil || $0.relied.contains(digest) }) { return true }
+        var relied = [digest]
         do {
-            guard try reader.facts(digest)?.plainByteCount == byteCount else { return false }
+            guard let facts = try reader.facts(digest), facts.plainByteCount == byteCount else { return false }
             try reader.verifyEncoding(digest)
+            if let base = facts.base {
+                guard try reader.fullBase(base, byteCount: byteCount) == base else { return false }
+                relied.append(base)
+            }
         } catch let error as StoreError where error.isDamage {
             return false
         }
-        state.withLock { _ = $0.relied.insert(digest) }
+        state.withLock { $0.relied.formUnion(relied) }
         return true
     }
 

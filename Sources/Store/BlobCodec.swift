@@ -19,6 +19,26 @@ protocol BlobCodec: Sendable {
         emit: (UnsafeRawBufferPointer) throws -> Void) throws
 }
 
+/// A codec that tells a blob by its difference to another one of the same length, whose digest is in the header.
+protocol DeltaBlobCodec: Sendable {
+    static var identifier: UInt16 { get }
+    static var name: String { get }
+    var parameters: UInt32 { get }
+    init?(parameters: UInt32)
+    /// `base` is all of the base's plain bytes and must outlive the encoder.
+    func makeEncoder(effort: Effort, base: UnsafeRawBufferPointer) throws -> any BlobEncoder
+    /// Like `BlobCodec.decode`; `base` is read once.
+    func decode(
+        _ source: EncodedSource, plainByteCount: Int, window: UnsafeMutableRawBufferPointer,
+        base: BaseSource, emit: (UnsafeRawBufferPointer) throws -> Void) throws
+}
+
+/// Where the plain bytes of a delta's base come from.
+struct BaseSource {
+    /// Hands all of them over in portions.
+    let read: (_ take: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+}
+
 /// Takes plain bytes in portions of any size and emits encoded ones.
 protocol BlobEncoder: AnyObject {
     func append(_ plain: UnsafeRawBufferPointer, emit: (UnsafeRawBufferPointer) throws -> Void) throws
@@ -39,20 +59,39 @@ public enum Effort: String, Sendable, CaseIterable {
 enum BlobCodecs {
     static let all: [any BlobCodec.Type] = [PlainCodec.self, ZstandardCodec.self, PlanesCodec.self]
 
+    static let deltas: [any DeltaBlobCodec.Type] = [DeltaCodec.self]
+
     /// Decoders may rely on a window of this size.
     static let smallestWindow = 1 << 20
 
-    /// The codec a header names; throws for an unknown one.
-    static func codec(for header: BlobHeader, name: String) throws -> any BlobCodec {
-        guard let type = all.first(where: { $0.identifier == header.codec }), header.base == nil,
-            let codec = type.init(parameters: header.parameters)
-        else {
-            throw StoreError(
-                .newerFormat, operation: "decode a blob", path: name, expected: "a known codec",
-                found: "codec \(header.codec), parameters \(header.parameters)\(header.base == nil ? "" : ", a base")",
-                advice: "use a newer version of this tool")
+    /// What a header names.
+    enum Known {
+        case full(any BlobCodec)
+        case delta(any DeltaBlobCodec, base: Digest)
+
+        var name: String {
+            switch self {
+            case .full(let codec): type(of: codec).name
+            case .delta(let codec, _): type(of: codec).name
+            }
         }
-        return codec
+
+        var base: Digest? { if case .delta(_, let base) = self { base } else { nil } }
+    }
+
+    /// The codec a header names; throws for an unknown one, and for a base where none belongs or none where one does.
+    static func codec(for header: BlobHeader, name: String) throws -> Known {
+        if let base = header.base {
+            if let codec = deltas.first(where: { $0.identifier == header.codec })?.init(parameters: header.parameters) {
+                return .delta(codec, base: base)
+            }
+        } else if let codec = all.first(where: { $0.identifier == header.codec })?.init(parameters: header.parameters) {
+            return .full(codec)
+        }
+        throw StoreError(
+            .newerFormat, operation: "decode a blob", path: name, expected: "a known codec",
+            found: "codec \(header.codec), parameters \(header.parameters)\(header.base == nil ? "" : ", a base")",
+            advice: "use a newer version of this tool")
     }
 }
 

@@ -9,6 +9,8 @@ struct BlobReader: Sendable {
         var codec: String
         var plainByteCount: Int
         var storedByteCount: Int
+        /// The blob whose bytes are needed to read this one.
+        var base: Digest?
     }
 
     private func name(_ digest: Digest) -> String { "\(place)/\(digest.hex.prefix(2))/\(digest.hex.dropFirst(2))" }
@@ -30,7 +32,20 @@ struct BlobReader: Sendable {
         }
         let codec = try BlobCodecs.codec(for: header, name: name(digest))
         return Facts(
-            codec: type(of: codec).name, plainByteCount: header.plainByteCount, storedByteCount: file.byteCount)
+            codec: codec.name, plainByteCount: header.plainByteCount, storedByteCount: file.byteCount, base: codec.base)
+    }
+
+    /// The blob that may be the base of another of `byteCount` bytes in place of `digest`: itself, or its own base if it
+    /// is a delta; nil unless that is there, full, of the same length and whole as far as its checksum tells.
+    func fullBase(_ digest: Digest, byteCount: Int) throws -> Digest? {
+        do {
+            let full = try facts(digest)?.base ?? digest
+            guard let facts = try facts(full), facts.base == nil, facts.plainByteCount == byteCount else { return nil }
+            try verifyEncoding(full)
+            return full
+        } catch let error as StoreError where error.isDamage {
+            return nil
+        }
     }
 
     /// Fills `target`, whose size is the blob's length as told by the caller; on any failure `target` is zeros.
@@ -110,17 +125,57 @@ struct BlobReader: Sendable {
         _ digest: Digest, _ file: any ReadableFile, _ header: BlobHeader?, window: UnsafeMutableRawBufferPointer,
         _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
-        let codec: any BlobCodec
-        if let header { codec = try BlobCodecs.codec(for: header, name: name(digest)) } else { codec = PlainCodec() }
+        let codec =
+            if let header { try BlobCodecs.codec(for: header, name: name(digest)) } else {
+                BlobCodecs.Known.full(PlainCodec())
+            }
         let start = header == nil ? 0 : BlobHeader.byteCount
         let source = EncodedSource(file: file, from: start, name: name(digest))
+        let byteCount = header?.plainByteCount ?? file.byteCount
         var hasher = Hasher256()
-        try codec.decode(source, plainByteCount: header?.plainByteCount ?? file.byteCount, window: window) { portion in
+        func take(_ portion: UnsafeRawBufferPointer) throws {
             hasher.update(portion)
             try body(portion)
         }
+        switch codec {
+        case .full(let codec):
+            try codec.decode(source, plainByteCount: byteCount, window: window, emit: take)
+        case .delta(let codec, let base):
+            try codec.decode(
+                source, plainByteCount: byteCount, window: window,
+                base: BaseSource { try scan(base: base, of: digest, byteCount: byteCount, $0) }, emit: take)
+        }
         let found = hasher.finish()
         guard found == digest else { throw damage(digest, digest.description, found.description) }
+    }
+
+    /// Hands a delta's base to `take` in portions, in bounded memory.
+    ///
+    /// Whatever `take` throws is thrown only once the base has proved to be whole: with a wrong base anything may seem
+    /// wrong with the delta.
+    private func scan(
+        base: Digest, of digest: Digest, byteCount: Int, _ take: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        var fault: (any Error)?
+        do {
+            guard let facts = try facts(base) else { throw baseDamage(digest, base, "nothing at \(name(base))") }
+            // Deltas to deltas would be slow to read and hard to keep; none is ever written.
+            guard facts.base == nil else { throw baseDamage(digest, base, "another difference") }
+            guard facts.plainByteCount == byteCount else {
+                throw baseDamage(digest, base, "\(facts.plainByteCount) bytes instead of \(byteCount)")
+            }
+            try scan(base) { portion in
+                guard fault == nil else { return }
+                do { try take(portion) } catch { fault = error }
+            }
+        } catch let error as StoreError where error.isDamage && error.path != name(digest) {
+            throw baseDamage(digest, base, error.description)
+        }
+        if let fault { throw fault }
+    }
+
+    private func baseDamage(_ digest: Digest, _ base: Digest, _ found: String) -> StoreError {
+        damage(digest, "its base \(base) whole", found)
     }
 
     private func damage(_ digest: Digest, _ expected: String, _ found: String) -> StoreError {

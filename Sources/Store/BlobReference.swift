@@ -17,10 +17,14 @@ public struct BlobReference: Hashable, Sendable {
     /// A name from `ElementType`; nil for plain bytes.
     public var elementType: String?
     public var shape: [Int]?
+    /// The blob of the same length that this one was expected to resemble when it was saved, such as the tensor that an
+    /// adapted one started from. Whether its file is a difference to it, or to that one's own base, the file's header
+    /// says: see ``Store/base(of:)``.
+    public var base: Digest?
 
     public init(
         name: String, digest: Digest, offset: Int = 0, byteCount: Int, blobByteCount: Int, elementType: String? = nil,
-        shape: [Int]? = nil
+        shape: [Int]? = nil, base: Digest? = nil
     ) {
         self.name = name
         self.digest = digest
@@ -29,6 +33,7 @@ public struct BlobReference: Hashable, Sendable {
         self.blobByteCount = blobByteCount
         self.elementType = elementType
         self.shape = shape
+        self.base = base
     }
 
     /// Whether the range is only a part of its blob.
@@ -54,6 +59,9 @@ public struct BlobReference: Hashable, Sendable {
         else { throw fault("a range inside its blob", "\(offset)+\(byteCount) of \(blobByteCount)") }
         guard !isPacked || blobByteCount <= Self.largestPack else {
             throw fault("a packed blob of at most \(Self.largestPack) bytes", "\(blobByteCount)")
+        }
+        guard base == nil || !isPacked, base != digest else {
+            throw fault("a base only for a blob of one range, and another one than itself", "one")
         }
         if let elementType {
             guard let type = ElementType(rawValue: elementType) else {

@@ -17,6 +17,9 @@ protocol BlobStorage: Sendable {
 
 /// A file on its way into a storage.
 protocol StagedFile: WritableFile {
+    /// Whether it refers to a base. Such a file never takes the place of one that is there already, which others may
+    /// have taken for their base.
+    var isDelta: Bool { get set }
     /// The bytes written so far, for checking a file against itself before it is published.
     func reopen() throws -> any ReadableFile
 }

@@ -3,36 +3,60 @@ final class BlobWriter {
     private let file: any StagedFile
     private let effort: Effort
     private let elementType: ElementType?
+    private let shape: [Int]?
+    private let base: Base?
     private var hasher = Hasher256()
     private var checksum = XXH64()
     private var encoder: (any BlobEncoder)?
-    private var codec: (any BlobCodec)?
+    /// Identifier and parameters for the header; nil for a headerless file.
+    private var codec: (identifier: UInt16, parameters: UInt32)?
     private var isChosen = false
+    private var isDelta = false
     private var plainByteCount = 0
     private var encodedByteCount = 0
     /// Small encoder outputs collected into writes of a sensible size.
     private var buffer: [UInt8] = []
     private var fileOffset = 0
 
-    /// The codec is chosen from the first portion, unless `codec` is given (with nil inside for headerless plain).
-    init(storage: any BlobStorage, elementType: ElementType?, effort: Effort, codec: (any BlobCodec)?? = nil) throws {
-        file = try storage.stage()
-        self.elementType = elementType
-        self.effort = effort
-        if let codec { try begin(codec) }
+    /// A blob that another may be told by its difference to, with all of its plain bytes.
+    struct Base {
+        let digest: Digest
+        let bytes: UnsafeRawBufferPointer
     }
 
-    private func begin(_ codec: (any BlobCodec)?) throws {
-        self.codec = codec
+    /// The codec is chosen from the first portion, unless `choice` is given.
+    init(
+        storage: any BlobStorage, elementType: ElementType?, shape: [Int]? = nil, effort: Effort,
+        choice: CodecChoice.Choice? = nil, base: Base? = nil
+    ) throws {
+        file = try storage.stage()
+        self.elementType = elementType
+        self.shape = shape
+        self.effort = effort
+        self.base = base
+        if let choice { try begin(choice) }
+    }
+
+    private func begin(_ choice: CodecChoice.Choice) throws {
         isChosen = true
-        encoder = try codec?.makeEncoder(effort: effort)
-        fileOffset = codec == nil ? 0 : BlobHeader.byteCount
+        switch choice {
+        case .bare: return
+        case .full(let full):
+            codec = (type(of: full).identifier, full.parameters)
+            encoder = try full.makeEncoder(effort: effort)
+        case .delta(let delta):
+            guard let base else { preconditionFailure("a delta has a base") }
+            codec = (type(of: delta).identifier, delta.parameters)
+            encoder = try delta.makeEncoder(effort: effort, base: base.bytes)
+            isDelta = true
+        }
+        fileOffset = BlobHeader.byteCount
     }
 
     /// `hashing` is false when the digest is known already.
     func append(_ plain: UnsafeRawBufferPointer, hashing: Bool = true) throws {
         guard plain.count > 0 else { return }
-        if !isChosen { try begin(CodecChoice.codec(for: plain, elementType: elementType)) }
+        if !isChosen { try begin(CodecChoice.choice(for: plain, elementType: elementType, shape: shape)) }
         if hashing { hasher.update(plain) }
         plainByteCount += plain.count
         if let encoder { try encoder.append(plain, emit: emit) } else { try emit(plain) }
@@ -69,31 +93,31 @@ final class BlobWriter {
         try flush()
         if let codec {
             let header = BlobHeader(
-                codec: type(of: codec).identifier, parameters: codec.parameters, plainByteCount: plainByteCount,
-                encodedByteCount: encodedByteCount, base: nil, checksum: checksum.finish())
+                codec: codec.identifier, parameters: codec.parameters, plainByteCount: plainByteCount,
+                encodedByteCount: encodedByteCount, base: isDelta ? base?.digest : nil, checksum: checksum.finish())
             try header.bytes.withUnsafeBytes { try file.write($0, at: 0) }
         }
+        file.isDelta = isDelta
         let stored = encodedByteCount + (codec == nil ? 0 : BlobHeader.byteCount)
         return Result(
             file: file, digest: known ?? hasher.finish(), plainByteCount: plainByteCount, storedByteCount: stored)
     }
 
-    /// Stages bytes that lie in memory whole, in the smallest form found.
+    /// Stages bytes that lie in memory whole, in the smallest form found. `base` is as long as `plain`.
     static func stage(
-        _ plain: UnsafeRawBufferPointer, digest: Digest, elementType: ElementType?, effort: Effort,
-        storage: any BlobStorage
+        _ plain: UnsafeRawBufferPointer, digest: Digest, elementType: ElementType?, shape: [Int]? = nil, effort: Effort,
+        storage: any BlobStorage, base: Base? = nil
     ) throws -> Result {
-        let codec = try CodecChoice.codec(for: plain, elementType: elementType)
-        func stage(_ codec: (any BlobCodec)?) throws -> Result {
-            let writer = try BlobWriter(storage: storage, elementType: elementType, effort: effort, codec: .some(codec))
+        func stage(_ choice: CodecChoice.Choice) throws -> Result {
+            let writer = try BlobWriter(
+                storage: storage, elementType: elementType, effort: effort, choice: choice, base: base)
             try writer.append(plain, hashing: false)
             return try writer.finish(digest: digest)
         }
-        let result = try stage(codec)
+        let choice = try CodecChoice.choice(for: plain, elementType: elementType, shape: shape, base: base?.bytes)
+        let result = try stage(choice)
         // The sample may have promised too much.
-        if codec != nil, !(codec is PlainCodec), result.storedByteCount >= plain.count {
-            return try stage(CodecChoice.plain(plain))
-        }
-        return result
+        if case .bare = choice { return result }
+        return result.storedByteCount < plain.count ? result : try stage(CodecChoice.plain(plain))
     }
 }

@@ -2,46 +2,73 @@
 enum CodecChoice {
     /// A codec must save at least this share, or reading would be slowed for nothing.
     static let leastGain = 0.01
-    private static let sliceCount = 3
-    private static let sliceByteCount = 32 << 10
+    /// A delta must be smaller than the next best by this share of the plain bytes: reading it reads its base too.
+    static let leastDeltaGain = 0.03
+    private static let sliceCount = 4
+    private static let sliceByteCount = 24 << 10
 
-    /// The codec for `plain`, which is either everything or a first portion; nil for a headerless plain file.
-    static func codec(for plain: UnsafeRawBufferPointer, elementType: ElementType?) throws -> (any BlobCodec)? {
-        let sample = sample(of: plain)
-        var best: (codec: any BlobCodec, count: Int)?
-        for candidate in candidates(for: elementType) {
-            let encoder = try candidate.makeEncoder(effort: .fast)
+    enum Choice {
+        /// A headerless plain file.
+        case bare
+        case full(any BlobCodec)
+        case delta(any DeltaBlobCodec)
+    }
+
+    /// The form for `plain`, which is either everything or a first portion. `base` is as long as `plain`.
+    static func choice(
+        for plain: UnsafeRawBufferPointer, elementType: ElementType?, shape: [Int]? = nil,
+        base: UnsafeRawBufferPointer? = nil
+    ) throws -> Choice {
+        let layout = elementType.flatMap { $0.byteCount > 1 ? TensorLayout($0, shape: shape) : nil }
+        let ranges = slices(plain.count, unit: layout.map { $0.segment * $0.kind.width } ?? 1)
+        let sample = bytes(plain, ranges)
+        func measure(_ encoder: any BlobEncoder) throws -> Int {
             var count = 0
             try sample.withUnsafeBytes { try encoder.append($0) { count += $0.count } }
             try encoder.finish { count += $0.count }
-            if count < best?.count ?? .max { best = (candidate, count) }
+            return count
         }
-        if let best, Double(best.count) <= Double(sample.count) * (1 - leastGain), plain.count > BlobHeader.byteCount {
-            return best.codec
+        var best = Choice.bare
+        var least = Int(Double(sample.count) * (1 - leastGain))
+        if plain.count > BlobHeader.byteCount {
+            for candidate in candidates(layout) {
+                let count = try measure(candidate.makeEncoder(effort: .fast))
+                if count <= least { (best, least) = (.full(candidate), count) }
+            }
+            if let base, let layout, layout.kind.isFloatingPoint {
+                precondition(base.count == plain.count, "a base of the same length")
+                let codec = DeltaCodec(layout: layout)
+                let count = try bytes(base, ranges).withUnsafeBytes {
+                    try measure(codec.makeEncoder(effort: .fast, base: $0))
+                }
+                if count < least - Int(Double(sample.count) * leastDeltaGain) { best = .delta(codec) }
+            }
         }
-        return Self.plain(plain)
+        if case .bare = best { return Self.plain(plain) }
+        return best
     }
 
     /// The plain form: with a header only where the bytes themselves look like one.
-    static func plain(_ bytes: UnsafeRawBufferPointer) -> (any BlobCodec)? {
-        bytes.starts(with: BlobHeader.magic) ? PlainCodec() : nil
+    static func plain(_ bytes: UnsafeRawBufferPointer) -> Choice {
+        bytes.starts(with: BlobHeader.magic) ? .full(PlainCodec()) : .bare
     }
 
-    private static func candidates(for elementType: ElementType?) -> [any BlobCodec] {
-        guard let elementType, elementType.byteCount > 1 else { return [ZstandardCodec()] }
-        return [
-            PlanesCodec(width: elementType.byteCount, rotates: elementType.isFloatingPoint), ZstandardCodec(),
-        ]
+    private static func candidates(_ layout: TensorLayout?) -> [any BlobCodec] {
+        guard let layout else { return [ZstandardCodec()] }
+        return [PlanesCodec(layout: layout), ZstandardCodec()]
     }
 
-    /// Slices from the start, the middle and the end, at whole elements of any type.
-    private static func sample(of plain: UnsafeRawBufferPointer) -> [UInt8] {
-        guard plain.count > sliceCount * sliceByteCount else { return Array(plain) }
-        var bytes: [UInt8] = []
-        for slice in 0..<sliceCount {
-            let start = (plain.count - sliceByteCount) * slice / (sliceCount - 1) & ~7
-            bytes += plain[start..<start + sliceByteCount]
+    /// Ranges from the start to the end, evenly spread, of whole units; everything if that is little more.
+    private static func slices(_ count: Int, unit: Int) -> [Range<Int>] {
+        let length = max(sliceByteCount / unit, 1) * unit
+        guard count > sliceCount * length else { return [0..<count] }
+        return (0..<sliceCount).map { slice in
+            let start = (count - length) / (sliceCount - 1) * slice / unit * unit
+            return start..<start + length
         }
-        return bytes
+    }
+
+    private static func bytes(_ plain: UnsafeRawBufferPointer, _ ranges: [Range<Int>]) -> [UInt8] {
+        ranges.reduce(into: []) { $0 += plain[$1] }
     }
 }

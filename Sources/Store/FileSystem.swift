@@ -15,6 +15,8 @@ protocol FileSystem: Sendable {
     func list(_ path: String) throws -> [String]?
     /// Gives a file a new name in one step, replacing what had it.
     func rename(_ from: String, to: String) throws
+    /// Gives a file a new name in one step, unless something has it: then it keeps its own and the answer is false.
+    func renameToNew(_ from: String, _ to: String) throws -> Bool
     /// Removes a file, or an empty folder; no error if it is gone already.
     func remove(_ path: String) throws
     /// Makes the names in a folder durable.

@@ -83,6 +83,23 @@ struct LocalFileSystem: FileSystem {
         guard Glibc.rename(from, to) == 0 else { throw StoreError.system(errno, "rename a file", to) }
     }
 
+    func renameToNew(_ from: String, _ to: String) throws -> Bool {
+        if link(from, to) == 0 {
+            try remove(from)
+            return true
+        }
+        let code = errno
+        switch code {
+        case EEXIST: return false
+        case EPERM, ENOTSUP, EMLINK:
+            // A file system without hard links: a look and then the renaming come as near as can be.
+            if try status(to) != nil { return false }
+            try rename(from, to: to)
+            return true
+        default: throw StoreError.system(code, "rename a file", to)
+        }
+    }
+
     func remove(_ path: String) throws {
         guard Glibc.remove(path) != 0 else { return }
         let code = errno

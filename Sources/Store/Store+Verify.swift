@@ -24,6 +24,7 @@ extension Store {
         }
         let badBlobs = checkBlobs(blobs, done: report.byteCount, total: total, progress)
         for (digest, reason) in badBlobs { faults[Self.path("blobs", digest)] = reason }
+        let deltas = blameBases(blobs, badBlobs, &faults)
         report.byteCount = total
 
         // Blobs that a manifest names and that are missing, or of another length than it says.
@@ -31,6 +32,7 @@ extension Store {
         for (digest, artifact) in artifacts {
             for blob in artifact.blobs {
                 users[blob.digest, default: []].insert(digest)
+                if let base = deltas[blob.digest] { users[base, default: []].insert(digest) }
                 let path = Self.path("blobs", blob.digest)
                 if faults[path] != nil { continue }
                 if blobs[blob.digest] == nil {
@@ -77,6 +79,22 @@ extension Store {
             try index.rebuild()
         }
         return report
+    }
+
+    /// Moves the fault of a delta that is whole itself to its base; returns the base of every delta.
+    private func blameBases(
+        _ blobs: [Digest: Int], _ bad: [Digest: String], _ faults: inout [String: String]
+    ) -> [Digest: Digest] {
+        var bases: [Digest: Digest] = [:]
+        for digest in blobs.keys { bases[digest] = (try? blobReader.facts(digest))?.base }
+        for (digest, base) in bases {
+            let isHit = bad[digest] != nil
+            if blobs[base] == nil { faults[Self.path("blobs", base)] = "missing" }
+            if isHit, blobs[base] == nil || bad[base] != nil, (try? blobReader.verifyEncoding(digest)) != nil {
+                faults[Self.path("blobs", digest)] = nil
+            }
+        }
+        return bases
     }
 
     private static func path(_ area: String, _ digest: Digest) -> String {

@@ -11,11 +11,11 @@ import Testing
 
     static let cases: [Case] =
         [Case(codec: PlainCodec()), Case(codec: ZstandardCodec())]
-        + [1, 2, 4, 8].flatMap { width in
-            [true, false].map { Case(codec: PlanesCodec(width: width, rotates: $0)) }
+        + TensorLayout.Kind.allCases.flatMap { kind in
+            [96, 250].map { Case(codec: PlanesCodec(layout: TensorLayout(kind: kind, segment: $0))) }
         }
 
-    static let block = PlanesCodec.blockByteCount
+    static let block = TensorLayout.blockByteCount
     static let sizes = [
         0, 1, 2, 3, 7, 8, 9, 63, 64, 65, 1000, 65535, 65536, 65537, block - 1, block, block + 1, 4 * block + 5,
         (5 << 20) + 3,
@@ -26,6 +26,7 @@ import Testing
         return [
             generator.bytes(count), Array(generator.weights(count / 4 + 1).prefix(count)),
             [UInt8](repeating: 0, count: count), (0..<count).map { UInt8(truncatingIfNeeded: $0 / 100) },
+            Array(generator.oddFloats(count / 4 + 1).prefix(count)), Array(generator.mixedRows(count / 4 + 1).prefix(count)),
         ]
     }
 
@@ -122,8 +123,9 @@ import Testing
     }
 
     @Test func `has its own number and name for every codec`() {
-        #expect(Set(BlobCodecs.all.map { $0.identifier }).count == BlobCodecs.all.count)
-        #expect(Set(BlobCodecs.all.map { $0.name }).count == BlobCodecs.all.count)
+        let count = BlobCodecs.all.count + BlobCodecs.deltas.count
+        #expect(Set(BlobCodecs.all.map { $0.identifier } + BlobCodecs.deltas.map { $0.identifier }).count == count)
+        #expect(Set(BlobCodecs.all.map { $0.name } + BlobCodecs.deltas.map { $0.name }).count == count)
         #expect(Set(Self.cases.map { type(of: $0.codec).identifier }) == Set(BlobCodecs.all.map { $0.identifier }))
     }
 
@@ -143,8 +145,42 @@ import Testing
     @Test func `shrinks weights by their exponents and constant tensors to almost nothing`() throws {
         var generator = SeededGenerator(seed: 5)
         let weights = generator.weights(1 << 18)
-        let planes = PlanesCodec(width: 4, rotates: true)
-        #expect(Double(try Self.encode(planes, weights).count) < 0.86 * Double(weights.count))
-        #expect(try Self.encode(planes, [UInt8](repeating: 0, count: 1 << 20)).count == 4 * 4 * 5)
+        let planes = PlanesCodec(layout: TensorLayout(kind: .float32, segment: 256))
+        #expect(Double(try Self.encode(planes, weights).count) < 0.84 * Double(weights.count))
+        // The block's length, the number of classes, one alignment and four constant planes.
+        #expect(try Self.encode(planes, [UInt8](repeating: 0, count: 1 << 20)).count == 4 + 1 + 6 + 4 * 5)
+    }
+
+    @Test func `keeps only the bits that rows from a narrower type have`() throws {
+        var generator = SeededGenerator(seed: 6)
+        let rows = generator.mixedRows(1 << 18)
+        let whole = try Self.encode(PlanesCodec(layout: TensorLayout(kind: .float32, segment: 256)), rows).count
+        // A quarter of the rows is full, a quarter has 13 zero bits, a quarter 16, a quarter is zero.
+        let expected = (27 + 14.5 + 11.5 + 0) / 4 / 32
+        #expect(Double(whole) < expected * Double(rows.count))
+    }
+
+    @Test func `refuses headers with parameters or bases that no version writes`() throws {
+        func known(_ codec: UInt16, _ parameters: UInt32, base: Digest? = nil) throws -> StoreError.Code? {
+            let header = BlobHeader(
+                codec: codec, parameters: parameters, plainByteCount: 1, encodedByteCount: 1, base: base, checksum: 0)
+            return try code { _ = try BlobCodecs.codec(for: header, name: "test") }
+        }
+        let float32 = TensorLayout(kind: .float32, segment: 384).parameters
+        let base = Digest(of: [1])
+        #expect(try known(2, float32) == nil)
+        #expect(try known(3, float32, base: base) == nil)
+        #expect(try known(3, float32) == .newerFormat)
+        #expect(try known(2, float32, base: base) == .newerFormat)
+        #expect(try known(0, 1) == .newerFormat)
+        #expect(try known(1, 1) == .newerFormat)
+        #expect(try known(4, 0) == .newerFormat)
+        // No segment, a segment longer than a block, an unknown kind, integers under a delta.
+        for parameters in [6, 6 | 262_145 << 8, 8 | 384 << 8] as [UInt32] {
+            #expect(try known(2, parameters) == .newerFormat)
+            #expect(try known(3, parameters, base: base) == .newerFormat)
+        }
+        #expect(try known(2, 6 | 262_144 << 8) == nil)
+        #expect(try known(3, 2 | 384 << 8, base: base) == .newerFormat)
     }
 }

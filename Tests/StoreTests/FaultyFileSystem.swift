@@ -74,6 +74,11 @@ final class FaultyFileSystem: FileSystem {
         try base.rename(from, to: to)
     }
 
+    func renameToNew(_ from: String, _ to: String) throws -> Bool {
+        try step(to)
+        return try base.renameToNew(from, to)
+    }
+
     func remove(_ path: String) throws {
         try step(path)
         try base.remove(path)

@@ -142,6 +142,12 @@ final class MemoryFileSystem: FileSystem {
         }
     }
 
+    func renameToNew(_ from: String, _ to: String) throws -> Bool {
+        if try status(to) != nil { return false }
+        try rename(from, to: to)
+        return true
+    }
+
     func remove(_ path: String) throws {
         try state.withLock { state in
             let (parent, name) = try Self.parent(state, path)

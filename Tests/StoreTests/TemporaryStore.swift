@@ -65,6 +65,42 @@ struct SeededGenerator: RandomNumberGenerator {
     }
 }
 
+extension SeededGenerator {
+    /// Floats of every class beside one another: NaNs with payloads, infinities, zeros of both signs, denormals, the
+    /// largest and the smallest, ordinary ones and noise.
+    mutating func oddFloats(_ count: Int) -> [UInt8] {
+        let special: [UInt32] = [
+            0, 0x8000_0000, 1, 0x8000_0001, 0x007f_ffff, 0x0080_0000, 0x7f7f_ffff, 0xff7f_ffff, 0x7f80_0000, 0xff80_0000,
+            0x7f80_0001, 0x7fc0_0000, 0xffff_ffff, 0x3f80_0000, 0xbf80_0000,
+        ]
+        return (0..<count).flatMap { _ -> [UInt8] in
+            let choice = Int(next() % 24)
+            let word = choice < special.count ? special[choice] : UInt32(truncatingIfNeeded: next())
+            return withUnsafeBytes(of: word.littleEndian) { Array($0) }
+        }
+    }
+
+    /// Rows of 256 floats like weights, in turn full, with 13 and with 16 low bits zero, and all zero.
+    mutating func mixedRows(_ count: Int) -> [UInt8] {
+        var words = weights(count).withUnsafeBytes { Array($0.bindMemory(to: UInt32.self)) }
+        let masks: [UInt32] = [~0, ~0x1fff, ~0xffff, 0]
+        for index in words.indices { words[index] &= masks[index / 256 % 4] }
+        return words.withUnsafeBytes { Array($0) }
+    }
+
+    /// Floats a step of training away from others; `decay` multiplies those of every second row of 256 and nothing
+    /// else happens to them.
+    mutating func adapted(_ base: [UInt8], step: Float, decay: Float = 1) -> [UInt8] {
+        var floats = base.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+        for index in floats.indices {
+            if index / 256 % 2 == 0 { floats[index] += Float.random(in: -step...step, using: &self) } else {
+                floats[index] *= decay
+            }
+        }
+        return floats.withUnsafeBytes { Array($0) }
+    }
+}
+
 extension Provenance {
     static let example = Provenance(
         stage: "import", stageVersion: 1, recipe: ["cased": true], inputs: [:], source: ["file": "model.safetensors"],

@@ -40,8 +40,13 @@ final class LocalBlobStorage: BlobStorage {
                 try files.makeDirectory(folder)
                 madeFolder = true
             }
-            try files.rename(file.path, to: path(of: digest))
-            file.isPublished = true
+            if file.isDelta {
+                // One that somebody else has published meanwhile stays, and this one goes with its last reference.
+                file.isPublished = try files.renameToNew(file.path, path(of: digest))
+            } else {
+                try files.rename(file.path, to: path(of: digest))
+                file.isPublished = true
+            }
         }
         for folder in folders.sorted() { try files.syncDirectory(folder) }
         if madeFolder { try files.syncDirectory(root) }
@@ -77,6 +82,7 @@ private final class LocalStagedFile: StagedFile, @unchecked Sendable {
     private let file: any WritableFile
     private let files: any FileSystem
     var isPublished = false
+    var isDelta = false
 
     init(path: String, file: any WritableFile, files: any FileSystem) {
         self.path = path

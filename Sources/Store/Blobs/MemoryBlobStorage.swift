@@ -14,7 +14,7 @@ final class MemoryBlobStorage: BlobStorage {
         blobs.withLock { blobs in
             for (digest, file) in staged {
                 guard let file = file as? MemoryFile else { preconditionFailure("a file staged by another storage") }
-                blobs[digest] = file.contents
+                if !file.isDelta || blobs[digest] == nil { blobs[digest] = file.contents }
             }
         }
     }
@@ -28,6 +28,12 @@ final class MemoryBlobStorage: BlobStorage {
 
 private final class MemoryFile: StagedFile, ReadableFile {
     private let bytes: Mutex<[UInt8]>
+    private let delta = Mutex(false)
+
+    var isDelta: Bool {
+        get { delta.withLock { $0 } }
+        set { delta.withLock { $0 = newValue } }
+    }
 
     init(_ bytes: [UInt8]) { self.bytes = Mutex(bytes) }
 
