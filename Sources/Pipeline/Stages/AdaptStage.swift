@@ -52,7 +52,8 @@ public struct AdaptStage {
         try NameInUse.check(store, kind: RunRecord.artifactKind, name: name, replaces: replaces)
 
         let work = try setup.makeWork(context)
-        let checkpoints = CheckpointStorage(store: store, key: setup.key, numericPath: work.numericPath)
+        let checkpoints = CheckpointStorage(
+            store: store, key: setup.key, numericPath: work.numericPath, model: setup.model.artifact)
         var state = TrainingState(), best: Parameters?, resumedFrom: Int?
         if restarts { try checkpoints.discard() } else if let checkpoint = try checkpoints.newest() {
             (state, best) = try checkpoints.restore(
@@ -94,8 +95,10 @@ public struct AdaptStage {
         let selected = keepsBest ? trainer.state.bestStep ?? trainer.state.step : trainer.state.step
         let writer = try store.writer()
         for entry in kept.layout.entries {
-            try writer.add(name: ModelDescription.tensorPrefix + entry.name, bytes: UnsafeRawBufferPointer(kept[entry]),
-                           elementType: ElementType.float32.rawValue, shape: entry.shape)
+            // An adapted tensor is stored as its difference to the one that it began from, where that is smaller.
+            let name = ModelDescription.tensorPrefix + entry.name
+            try writer.add(name: name, bytes: UnsafeRawBufferPointer(kept[entry]), elementType: ElementType.float32.rawValue,
+                           shape: entry.shape, base: setup.model.artifact.blob(name))
         }
         try StoredTokenizer.copy(from: setup.model.artifact, store, to: writer)
         var provenance = setup.provenance

@@ -15,6 +15,8 @@ struct CheckpointStorage {
     let key: Digest
     /// Kernels and precision: going on with others would not repeat the run bit for bit.
     let numericPath: String
+    /// The model that the run began with: weights are stored as differences to it.
+    let model: Artifact
 
     /// The newest complete checkpoint.
     func newest() throws -> Artifact? {
@@ -27,15 +29,16 @@ struct CheckpointStorage {
     func save(_ state: TrainingState, weights: Parameters, optimizer: OptimizerState, best: Parameters?,
               provenance: Provenance) throws {
         let writer = try store.writer(effort: .fast)
-        func add(_ parameters: Parameters, _ prefix: String) throws {
+        func add(_ parameters: Parameters, _ prefix: String, areWeights: Bool) throws {
             for entry in parameters.layout.entries {
                 try writer.add(name: prefix + entry.name, bytes: UnsafeRawBufferPointer(parameters[entry]),
-                               elementType: ElementType.float32.rawValue, shape: entry.shape)
+                               elementType: ElementType.float32.rawValue, shape: entry.shape,
+                               base: areWeights ? model.blob(ModelDescription.tensorPrefix + entry.name) : nil)
             }
         }
-        try add(weights, "weights/")
-        for moment in optimizer.moments { try add(moment.values, "moments/\(moment.name)/") }
-        if let best, state.bestStep != state.step { try add(best, "best/") }
+        try add(weights, "weights/", areWeights: true)
+        for moment in optimizer.moments { try add(moment.values, "moments/\(moment.name)/", areWeights: false) }
+        if let best, state.bestStep != state.step { try add(best, "best/", areWeights: true) }
         try writer.add(name: "log.jsonl", data: state.logData)
         let digest = try writer.commit(
             kind: Self.artifactKind,
