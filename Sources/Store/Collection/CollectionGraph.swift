@@ -34,10 +34,18 @@ struct CollectionGraph {
     private(set) var held: Set<Digest> = []
 
     /// - Parameter old: an earlier look; manifests and unchanged blob files are not read again.
+    /// - Parameter damaged: references that need not be readable.
     /// - Throws: `StoreError` with code `damaged` for a reference that cannot be read, for it may keep anything.
-    init(_ store: Store, after old: CollectionGraph? = nil) throws {
-        // References first: whatever is named after this was there to be named, and is held or young.
-        for kind in try store.referenceKinds() { references += try store.references(kind: kind) }
+    init(_ store: Store, after old: CollectionGraph? = nil, passingOver damaged: Set<Reachability.Name> = []) throws {
+        for kind in try store.referenceKinds() {
+            for name in try store.references.names(kind: kind) {
+                do {
+                    if let reference = try store.references.read(kind: kind, name: name) { references.append(reference) }
+                } catch let error as StoreError where error.isDamage && damaged.contains(.init(kind: kind, name: name)) {
+                    continue
+                }
+            }
+        }
         held = try StagingSession.held(staging: store.layout.staging, files: store.files)
         for digest in try store.manifestReader.storage.list(prefix: "") {
             if let node = old?.nodes[digest] { nodes[digest] = node } else { try read(digest, store) }
