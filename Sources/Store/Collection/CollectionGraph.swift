@@ -35,13 +35,16 @@ struct CollectionGraph {
 
     /// - Parameter old: an earlier look; manifests and unchanged blob files are not read again.
     /// - Parameter damaged: references that need not be readable.
-    /// - Throws: `StoreError` with code `damaged` for a reference that cannot be read, for it may keep anything.
+    /// - Throws: `StoreError` with code `damaged` for any other reference that cannot be read, for it may keep anything. Remembered stages
+    ///   keep nothing by themselves.
     init(_ store: Store, after old: CollectionGraph? = nil, passingOver damaged: Set<Reachability.Name> = []) throws {
         for kind in try store.referenceKinds() {
             for name in try store.references.names(kind: kind) {
                 do {
                     if let reference = try store.references.read(kind: kind, name: name) { references.append(reference) }
-                } catch let error as StoreError where error.isDamage && damaged.contains(.init(kind: kind, name: name)) {
+                } catch let error as StoreError
+                    where error.isDamage && (!StoreConventions.keeps(kind) || damaged.contains(.init(kind: kind, name: name)))
+                {
                     continue
                 }
             }

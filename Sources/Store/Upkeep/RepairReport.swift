@@ -27,7 +27,7 @@ public struct RepairReport: Hashable, Sendable {
     }
 
     public internal(set) var items: [Item] = []
-    /// Artifacts that are still not whole, those first whose inputs are.
+    /// Artifacts that are still not whole, in an order to make them in: those with whole inputs first.
     public internal(set) var remakes: [Remake] = []
     /// Damaged manifests that were not found: what they were cannot be told.
     public internal(set) var unknown: [Digest] = []

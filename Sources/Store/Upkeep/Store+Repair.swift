@@ -138,7 +138,8 @@ private final class RepairWork {
     // MARK: References
 
     func mendReference(kind: String, name: String) throws {
-        var outcome = RepairReport.Outcome.lost
+        // A memory that cannot be read is none; forgetting it costs a computation at most.
+        var outcome = StoreConventions.keeps(kind) ? RepairReport.Outcome.lost : .unneeded
         for source in sources {
             guard let reference = try source.reference(kind: kind, name: name), artifacts[reference.digest] != nil else { continue }
             if let session {
@@ -177,15 +178,16 @@ private final class RepairWork {
 
     func forgetStages() throws {
         let broken = Set(report.remakes.map(\.digest)).union(lostManifests)
-        let names = try store.references.names(kind: Store.stageKind).filter { name in
-            do { return try store.reference(kind: Store.stageKind, name: name).map { broken.contains($0.digest) } ?? false } catch
-                let error as StoreError where error.isDamage
-            {
-                // A memory that cannot be read is none; forgetting it costs a computation at most.
-                return true
+        var names: [(kind: String, name: String)] = []
+        for kind in try store.referenceKinds() where !StoreConventions.keeps(kind) {
+            for name in try store.references.names(kind: kind) {
+                do {
+                    guard let reference = try store.reference(kind: kind, name: name), broken.contains(reference.digest) else { continue }
+                    names.append((kind, name))
+                } catch let error as StoreError where error.isDamage { names.append((kind, name)) }
             }
         }
-        try store.references.remove(names.map { (Store.stageKind, $0) })
-        report.forgotten = names.map { "\(Store.stageKind)/\($0)" }
+        try store.references.remove(names)
+        report.forgotten = names.map { "\($0.kind)/\($0.name)" }
     }
 }
