@@ -43,8 +43,10 @@ extension Store {
             problem.artifacts = hit.sorted()
             problem.references = hit.flatMap { names[$0] ?? [] }.sorted()
             problem.dependents = lineage.descendants(of: hit).sorted()
-            problem.runs = (problem.artifacts + problem.dependents).filter {
-                artifacts[$0]?.kind == StoreConventions.runKind
+            problem.runs = (problem.artifacts + problem.dependents).filter { digest in
+                // Of one that cannot be read only the name says what it was.
+                artifacts[digest].map { $0.kind == StoreConventions.runKind }
+                    ?? names[digest]?.contains { $0.hasPrefix(StoreConventions.runKind + "/") } ?? false
             }.sorted()
             report.problems.append(problem)
         }
