@@ -72,6 +72,9 @@ extension Store {
         return plan
     }
 
+    /// Files that a collection that was cut short left in the trash, and their bytes.
+    public func collectionTrash() throws -> (count: Int, byteCount: Int) { try trash.contents() }
+
     /// Keeps an artifact and all that it needs from collection until `release()`, the last reference, or the end of the process.
     ///
     /// - Throws: `StoreError` with code `notFound` when it is gone already.
