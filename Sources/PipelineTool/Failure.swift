@@ -20,6 +20,10 @@ struct Failure {
         case let error as OptimizerError: self = Self.optimizer(error)
         case let error as StoreError: self = Self.store(error)
         case let error as Interrupted: self = Self.interrupted(error)
+        case is VerificationInterrupted:
+            self.init(
+                status: Interruption.signal == SIGTERM ? .terminated : .interrupted,
+                message: "interrupted; the position is kept. Go on with 'pipeline store verify --resume'.")
         case let error as DamageFound: self.init(status: .damaged, message: error.description)
         case let error as StandardOutput.Failure:
             // Whoever read our output has seen enough, as `head` has.
@@ -112,11 +116,14 @@ struct Failure {
     }
 }
 
+/// A verification in portions that was asked to stop.
+struct VerificationInterrupted: Error {}
+
 /// A verification that ended with findings, which have been printed.
 struct DamageFound: Error, CustomStringConvertible {
     let count: Int
     var description: String {
         "\(count) \(count == 1 ? "file" : "files") of the store damaged or missing. "
-            + "Import, prepare or adapt again what is named above."
+            + "Look for the bytes with 'pipeline store repair --from PATH', or import, prepare or adapt again what is named above."
     }
 }

@@ -33,15 +33,21 @@ public final class ArtifactWriter: Sendable {
     private let effort: Effort
     /// As long as it is held, no collection removes blobs.
     private let lease: any FileLock
+    private let trash: Trash
+    /// Keeps the artifact of a digest from collection until it has a name.
+    private let hold: @Sendable (Digest) throws -> Void
 
     init(
-        blobs: LocalBlobStorage, manifests: LocalBlobStorage, reader: BlobReader, effort: Effort, lease: any FileLock
+        blobs: LocalBlobStorage, manifests: LocalBlobStorage, reader: BlobReader, effort: Effort, lease: any FileLock,
+        trash: Trash, hold: @escaping @Sendable (Digest) throws -> Void
     ) {
         self.blobs = blobs
         self.manifests = manifests
         self.reader = reader
         self.effort = effort
         self.lease = lease
+        self.trash = trash
+        self.hold = hold
     }
 
     /// Adds bytes that lie in memory, such as a tensor.
@@ -130,12 +136,16 @@ public final class ArtifactWriter: Sendable {
         // What cannot be read back must not be written: this meets attributes nested too deeply.
         _ = try Artifact(manifest: manifest)
         try publish(relying: state.withLock { Array($0.relied) })
-        for blob in Set(artifact.blobs.map(\.digest)) where try blobs.open(blob) == nil {
-            throw StoreError(
-                .notFound, operation: "save an artifact", path: blobs.path(of: blob), expected: "a blob saved before",
-                found: "nothing", advice: "run the command again")
+        for blob in Set(artifact.blobs.map(\.digest)).sorted() where try blobs.open(blob) == nil {
+            guard try trash.restore(blob) else {
+                throw StoreError(
+                    .notFound, operation: "save an artifact", path: blobs.path(of: blob),
+                    expected: "a blob saved before", found: "nothing", advice: "run the command again")
+            }
+            try blobs.publish([], relying: [blob])
         }
         let digest = Digest(of: manifest)
+        try hold(digest)
         if let old = try? manifests.open(digest), old.byteCount == manifest.count,
             (try? BlobReader(storage: manifests, place: manifests.root).bytes(digest, byteCount: manifest.count))
                 == manifest
@@ -213,6 +223,7 @@ public final class ArtifactWriter: Sendable {
         if state.withLock({ $0.staged[digest] != nil || $0.relied.contains(digest) }) { return true }
         var relied = [digest]
         do {
+            if try reader.facts(digest) == nil, try !trash.restore(digest) { return false }
             guard let facts = try reader.facts(digest), facts.plainByteCount == byteCount else { return false }
             try reader.verifyEncoding(digest)
             if let base = facts.base {

@@ -84,6 +84,15 @@ struct ReferenceFolder: Sendable {
         return true
     }
 
+    /// Removes several; those that are gone already are passed over.
+    func remove(_ names: [(kind: String, name: String)]) throws {
+        guard !names.isEmpty else { return }
+        let lock = try files.lock(layout.referenceLock, exclusive: true, wait: true)
+        defer { lock?.release() }
+        for (kind, name) in names { try files.remove(try path(kind: kind, name: name)) }
+        for kind in Set(names.map(\.kind)).sorted() { try files.syncDirectory("\(layout.references)/\(kind)") }
+    }
+
     func kinds() throws -> [String] {
         try (files.list(layout.references) ?? []).filter { ReferenceName.isValid(kind: $0) }.sorted()
     }

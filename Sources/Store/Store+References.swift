@@ -14,9 +14,13 @@ extension Store {
     /// not here.
     public func setReference(kind: String, name: String, to digest: Digest, replace: Bool = false) throws {
         let session = try writingSession()
+        // Between the look and the naming no collection may take the artifact away.
+        let lease = try leases.lease()
+        defer { lease.release() }
         _ = try artifact(digest)
         try references.set(
             kind: kind, name: name, to: digest, isReplacing: replace, tool: tool, session: session)
+        if StoreConventions.keeps(kind) { session.settle(digest) }
     }
 
     /// Forgets a name and its history; the artifact stays. False if there was no such name.

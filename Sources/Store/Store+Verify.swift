@@ -6,13 +6,20 @@ extension Store {
     /// Reads everything again: every byte of blobs, manifests and references, and whether what they name is there.
     ///
     /// Never looks at the index for its findings. Damage is reported, not thrown; what is thrown are failures to read
-    /// at all.
-    public func verify(progress: @Sendable (VerificationProgress) -> Void = { _ in }) throws -> VerificationReport {
+    /// at all. Others may write and collect meanwhile: what they removed while this looked is no damage.
+    ///
+    /// - Parameter isCancelled: asked between blobs; true ends the reading. A portion keeps its position, and the report says that it is not
+    ///   complete.
+    public func verify(
+        _ scope: VerificationScope = .everything, progress: @Sendable (VerificationProgress) -> Void = { _ in },
+        isCancelled: @Sendable () -> Bool = { false }
+    ) throws -> VerificationReport {
         var report = VerificationReport()
-        let (blobs, strayBlobs) = try inventory(layout.blobs)
+        // Blobs after manifests: a manifest that is listed has its blobs in place already.
         let (manifests, strayManifests) = try inventory(layout.artifacts)
+        let (blobs, strayBlobs) = try inventory(layout.blobs)
         report.notes = (strayBlobs + strayManifests).map { "\($0) does not belong here" }
-        let total = blobs.values.reduce(0, +) + manifests.values.reduce(0, +)
+        report.totalByteCount = blobs.values.reduce(0, +) + manifests.values.reduce(0, +)
         var faults: [String: String] = [:]
 
         var artifacts: [Digest: Artifact] = [:]
@@ -22,28 +29,155 @@ extension Store {
                 faults[Self.path("artifacts", digest)] = error.description
             }
         }
-        let badBlobs = checkBlobs(blobs, done: report.byteCount, total: total, progress)
-        for (digest, reason) in badBlobs { faults[Self.path("blobs", digest)] = reason }
-        let deltas = blameBases(blobs, badBlobs, &faults)
-        report.byteCount = total
+        let bad = try readBlobs(scope, blobs, &report, isCancelled, progress)
+        for (digest, reason) in bad { faults[Self.path("blobs", digest)] = reason }
+        blameBases(blobs, bad, &faults)
+        let users = blobUsers(artifacts, blobs, &faults)
+        let names = try readReferences(manifests, &report, &faults)
+        let lineage = Lineage(artifacts)
+        for (path, reason) in faults {
+            var problem = VerificationReport.Problem(path: path, reason: reason)
+            guard let digest = Digest(hex: path.split(separator: "/").suffix(2).joined()),
+                let hit = try stillHit(digest, reason, isManifest: path.hasPrefix("artifacts"), users, names)
+            else { continue }
+            problem.artifacts = hit.sorted()
+            problem.references = hit.flatMap { names[$0] ?? [] }.sorted()
+            problem.dependents = lineage.descendants(of: hit).sorted()
+            problem.runs = (problem.artifacts + problem.dependents).filter { digest in
+                // Of one that cannot be read only the name says what it was.
+                artifacts[digest].map { $0.kind == StoreConventions.runKind }
+                    ?? names[digest]?.contains { $0.hasPrefix(StoreConventions.runKind + "/") } ?? false
+            }.sorted()
+            report.problems.append(problem)
+        }
+        report.problems.sort { $0.path < $1.path }
+        report.blobCount = blobs.count
+        report.artifactCount = manifests.count
+        try checkRest(&report)
+        return report
+    }
 
-        // Blobs that a manifest names and that are missing, or of another length than it says.
+    /// The retention, and the index, which is made anew when SQLite finds it damaged.
+    private func checkRest(_ report: inout VerificationReport) throws {
+        do { _ = try retention() } catch let error as StoreError where error.isDamage {
+            report.problems.append(.init(path: "retention.json", reason: error.description))
+        }
+        if mode == .readWrite, try !index.isIntact() {
+            report.notes.append("the index was damaged and has been made anew")
+            try index.rebuild()
+        }
+        let trash = try trash.contents()
+        if trash.count > 0 { report.notes.append("\(trash.count) files lie in the trash; the next collection removes them") }
+    }
+
+    // MARK: Blobs
+
+    /// Reads the blobs of the scope; why each damaged one is.
+    private func readBlobs(
+        _ scope: VerificationScope, _ blobs: [Digest: Int], _ report: inout VerificationReport, _ isCancelled: @Sendable () -> Bool,
+        _ progress: @Sendable (VerificationProgress) -> Void
+    ) throws -> [Digest: String] {
+        guard case .portion(let limit) = scope else {
+            let taken = blobs.filter { scope.takes($0.key) }
+            let bad = checkBlobs(taken, &report, isCancelled, progress)
+            report.isComplete = report.checkedBlobCount == blobs.count
+            return bad
+        }
+        _ = try writingSession()
+        var position = verificationPosition()
+        var bad: [Digest: String] = [:]
+        // What was found before may have been mended.
+        let again = blobs.filter { position.damaged.contains($0.key) }
+        bad.merge(checkBlobs(again, &report, isCancelled, progress)) { $1 }
+        var rest = blobs.keys.filter { digest in position.last.map { digest > $0 } ?? true }.sorted()[...]
+        var done = 0
+        while !rest.isEmpty, done < limit, !isCancelled() {
+            var step: [Digest: Int] = [:]
+            var count = 0
+            while let digest = rest.first, step.isEmpty || count + blobs[digest]! <= min(Self.stepByteCount, limit - done) {
+                step[digest] = blobs[digest]!
+                count += blobs[digest]!
+                rest.removeFirst()
+            }
+            let last = step.keys.max()!
+            bad.merge(checkBlobs(step, &report, isCancelled, progress)) { $1 }
+            if isCancelled() { break }
+            done += count
+            position.last = last
+            position.byteCount += count
+            position.damaged = Set(bad.keys)
+            try setVerificationPosition(position)
+        }
+        report.isComplete = rest.isEmpty && !isCancelled()
+        if report.isComplete { try setVerificationPosition(nil) }
+        return bad
+    }
+
+    /// The position is kept after so many bytes.
+    private static let stepByteCount = 256 << 20
+
+    private func checkBlobs(
+        _ blobs: [Digest: Int], _ report: inout VerificationReport, _ isCancelled: @Sendable () -> Bool,
+        _ progress: @Sendable (VerificationProgress) -> Void
+    ) -> [Digest: String] {
+        let sorted = blobs.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        let state = Mutex((bad: [Digest: String](), done: report.byteCount, count: 0))
+        let total = max(report.totalByteCount, report.byteCount)
+        DispatchQueue.concurrentPerform(iterations: sorted.count) { index in
+            if isCancelled() { return }
+            let (digest, byteCount) = sorted[index]
+            var reason: String?
+            do { try blobReader.verify(digest) } catch {
+                reason = (try? blobReader.storage.isThere(digest)) == false ? Self.missing : "\(error)"
+            }
+            let sum = state.withLock { state in
+                state.bad[digest] = reason
+                state.done += byteCount
+                state.count += 1
+                return state.done
+            }
+            progress(VerificationProgress(checkedBytes: min(sum, total), totalBytes: total))
+        }
+        let result = state.withLock { $0 }
+        report.byteCount = result.done
+        report.checkedBlobCount += result.count
+        return result.bad
+    }
+
+    /// Who names each blob, and faults for blobs that a manifest names and that are missing, or of another length than it says. A blob
+    /// that others are encoded as differences from is used by whoever uses those.
+    private func blobUsers(
+        _ artifacts: [Digest: Artifact], _ blobs: [Digest: Int], _ faults: inout [String: String]
+    ) -> [Digest: Set<Digest>] {
         var users: [Digest: Set<Digest>] = [:]
         for (digest, artifact) in artifacts {
             for blob in artifact.blobs {
                 users[blob.digest, default: []].insert(digest)
-                if let base = deltas[blob.digest] { users[base, default: []].insert(digest) }
                 let path = Self.path("blobs", blob.digest)
                 if faults[path] != nil { continue }
                 if blobs[blob.digest] == nil {
-                    faults[path] = "missing"
+                    faults[path] = Self.missing
                 } else if let found = try? blobReader.facts(blob.digest)?.plainByteCount, found != blob.blobByteCount {
                     faults[path] = "\(found) bytes, where a manifest says \(blob.blobByteCount)"
                 }
             }
         }
+        for digest in blobs.keys {
+            guard let file = try? blobReader.storage.open(digest), let base = (try? BlobHeader(of: file, name: ""))?.base
+            else { continue }
+            users[base, default: []].formUnion(users[digest] ?? [])
+            let path = Self.path("blobs", base)
+            if blobs[base] == nil, users[digest] != nil, faults[path] == nil { faults[path] = Self.missing }
+        }
+        return users
+    }
 
-        // References: their own bytes, then what they stand for.
+    // MARK: References
+
+    /// The names of each artifact; references that are damaged or stand for nothing become problems and faults.
+    private func readReferences(
+        _ manifests: [Digest: Int], _ report: inout VerificationReport, _ faults: inout [String: String]
+    ) throws -> [Digest: [String]] {
         var names: [Digest: [String]] = [:]
         for kind in try referenceKinds() {
             for name in try references.names(kind: kind) {
@@ -52,7 +186,12 @@ extension Store {
                     guard let reference = try references.read(kind: kind, name: name) else { continue }
                     names[reference.digest, default: []].append("\(kind)/\(name)")
                     let path = Self.path("artifacts", reference.digest)
-                    if manifests[reference.digest] == nil, faults[path] == nil { faults[path] = "missing" }
+                    // One that is not in the list may have been written since.
+                    if manifests[reference.digest] == nil, faults[path] == nil,
+                        try manifestReader.storage.open(reference.digest) == nil
+                    {
+                        faults[path] = Self.missing
+                    }
                 } catch let error as StoreError {
                     var problem = VerificationReport.Problem(path: "refs/\(kind)/\(name)", reason: error.description)
                     problem.references = ["\(kind)/\(name)"]
@@ -60,44 +199,40 @@ extension Store {
                 }
             }
         }
-
-        let lineage = Lineage(artifacts)
-        for (path, reason) in faults {
-            var problem = VerificationReport.Problem(path: path, reason: reason)
-            guard let digest = Digest(hex: path.split(separator: "/").suffix(2).joined()) else { continue }
-            let hit = path.hasPrefix("artifacts") ? [digest] : Array(users[digest] ?? [])
-            problem.artifacts = hit.sorted()
-            problem.references = hit.flatMap { names[$0] ?? [] }.sorted()
-            problem.dependents = lineage.descendants(of: hit).sorted()
-            report.problems.append(problem)
-        }
-        report.problems.sort { $0.path < $1.path }
-        report.blobCount = blobs.count
-        report.artifactCount = manifests.count
-        if mode == .readWrite, try !index.isIntact() {
-            report.notes.append("the index was damaged and has been made anew")
-            try index.rebuild()
-        }
-        return report
+        return names
     }
 
-    /// Moves the fault of a delta that is whole itself to its base; returns the base of every delta.
-    private func blameBases(
-        _ blobs: [Digest: Int], _ bad: [Digest: String], _ faults: inout [String: String]
-    ) -> [Digest: Digest] {
-        var bases: [Digest: Digest] = [:]
-        for digest in blobs.keys { bases[digest] = (try? blobReader.facts(digest))?.base }
-        for (digest, base) in bases {
-            let isHit = bad[digest] != nil
-            if blobs[base] == nil { faults[Self.path("blobs", base)] = "missing" }
-            if isHit, blobs[base] == nil || bad[base] != nil, (try? blobReader.verifyEncoding(digest)) != nil {
-                faults[Self.path("blobs", digest)] = nil
+    /// Moves the fault of a delta that is whole itself to its base.
+    private func blameBases(_ blobs: [Digest: Int], _ bad: [Digest: String], _ faults: inout [String: String]) {
+        for digest in bad.keys {
+            guard let base = (try? blobReader.facts(digest))?.base, blobs[base] == nil || bad[base] != nil,
+                (try? blobReader.verifyEncoding(digest)) != nil
+            else { continue }
+            faults[Self.path("blobs", digest)] = nil
+            if blobs[base] == nil { faults[Self.path("blobs", base)] = Self.missing }
+        }
+    }
+
+    /// The artifacts that a fault hits; nil if the file was removed by a collection while this looked, so that there is no fault.
+    private func stillHit(
+        _ digest: Digest, _ reason: String, isManifest: Bool, _ users: [Digest: Set<Digest>], _ names: [Digest: [String]]
+    ) throws -> [Digest]? {
+        if isManifest {
+            if try manifestReader.storage.isThere(digest) { return [digest] }
+            for name in names[digest] ?? [] {
+                let parts = name.split(separator: "/").map(String.init)
+                if (try? reference(kind: parts[0], name: parts[1]))?.digest == digest { return [digest] }
             }
+            return nil
         }
-        return bases
+        let hit = try (users[digest] ?? []).filter { try manifestReader.storage.isThere($0) }
+        if try blobReader.storage.isThere(digest) { return reason == Self.missing ? nil : Array(users[digest] ?? []) }
+        return hit.isEmpty ? nil : Array(hit)
     }
 
-    private static func path(_ area: String, _ digest: Digest) -> String {
+    private static let missing = "missing"
+
+    static func path(_ area: String, _ digest: Digest) -> String {
         "\(area)/sha256/\(digest.hex.prefix(2))/\(digest.hex.dropFirst(2))"
     }
 
@@ -122,44 +257,11 @@ extension Store {
         }
         return (found, strays)
     }
-
-    private func checkBlobs(
-        _ blobs: [Digest: Int], done: Int, total: Int, _ progress: @Sendable (VerificationProgress) -> Void
-    ) -> [Digest: String] {
-        let sorted = blobs.sorted { $0.value > $1.value }
-        let state = Mutex((bad: [Digest: String](), done: done))
-        DispatchQueue.concurrentPerform(iterations: sorted.count) { index in
-            let (digest, byteCount) = sorted[index]
-            var reason: String?
-            do { try blobReader.verify(digest) } catch { reason = "\(error)" }
-            let sum = state.withLock { state in
-                state.bad[digest] = reason
-                state.done += byteCount
-                return state.done
-            }
-            progress(VerificationProgress(checkedBytes: sum, totalBytes: total))
-        }
-        return state.withLock { $0.bad }
-    }
 }
 
-/// Who was made from whom.
-struct Lineage {
-    private var children: [Digest: Set<Digest>] = [:]
-
-    init(_ artifacts: [Digest: Artifact]) {
-        for (digest, artifact) in artifacts {
-            for input in artifact.provenance.inputs.values { children[input, default: []].insert(digest) }
-        }
-    }
-
-    /// Everything made from `roots`, directly or through others, without the roots.
-    func descendants(of roots: [Digest]) -> Set<Digest> {
-        var found: Set<Digest> = []
-        var waiting = roots
-        while let digest = waiting.popLast() {
-            for child in children[digest] ?? [] where found.insert(child).inserted { waiting.append(child) }
-        }
-        return found.subtracting(roots)
+extension BlobStorage {
+    /// Whether there is anything in the place of a digest, readable or not.
+    fileprivate func isThere(_ digest: Digest) throws -> Bool {
+        do { return try open(digest) != nil } catch let error as StoreError where error.isDamage { return true }
     }
 }

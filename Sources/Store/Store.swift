@@ -23,6 +23,8 @@ public final class Store: Sendable {
     let blobReader: BlobReader
     let manifestReader: BlobReader
     let index: StoreIndex
+    let trash: Trash
+    let leases: CollectionLeases
     private let session = Mutex<StagingSession?>(nil)
     private let lastPack = Mutex<(digest: Digest, bytes: [UInt8])?>(nil)
 
@@ -63,6 +65,8 @@ public final class Store: Sendable {
         blobReader = BlobReader(storage: blobs, place: layout.blobs)
         manifestReader = BlobReader(storage: manifests, place: layout.artifacts)
         let form: StoreIndex.Form = !indexIsOnDisk ? .memory : mode == .readOnly ? .copy : .file
+        trash = Trash(layout: layout, files: files)
+        leases = CollectionLeases(layout: layout, files: files)
         index = StoreIndex(layout: layout, files: files, form: form, note: note)
     }
 
@@ -79,13 +83,10 @@ public final class Store: Sendable {
     /// - Throws: `StoreError` with code `readOnly` for a store that was opened so.
     public func writer(effort: Effort = .standard) throws -> ArtifactWriter {
         let session = try writingSession()
-        guard let lease = try files.lock(layout.collectionLock, exclusive: false, wait: true) else {
-            throw StoreError(.busy, operation: "begin an artifact", path: layout.collectionLock)
-        }
         return ArtifactWriter(
             blobs: LocalBlobStorage(root: layout.blobs, files: files, session: session),
             manifests: LocalBlobStorage(root: layout.artifacts, files: files, session: session), reader: blobReader,
-            effort: effort, lease: lease)
+            effort: effort, lease: try leases.lease(), trash: trash, hold: session.holdUnnamed)
     }
 
     /// The folder for this store's temporary files, made when first needed.

@@ -11,15 +11,27 @@ struct StoreLayout: Sendable {
     var staging: String { "\(root)/staging" }
     var locks: String { "\(root)/locks" }
     var index: String { "\(root)/index.sqlite" }
+    /// Files that a collection took out of their places and is about to remove.
+    var trash: String { "\(root)/trash" }
+    /// What a collection keeps besides what is named.
+    var retention: String { "\(root)/retention.json" }
+    /// How far a verification in portions is.
+    var verification: String { "\(root)/verification.json" }
     /// Held shared by writers; to be held exclusively by whoever removes blobs.
     var collectionLock: String { "\(locks)/collection" }
+    /// Held shared for the moment in which a writer takes the lock above; held exclusively by a collection that waits for it, so that
+    /// new writers do not keep it waiting for ever.
+    var gateLock: String { "\(locks)/gate" }
+    /// Held by a collection from its beginning to its end.
+    var collectorLock: String { "\(locks)/collector" }
     /// Held while a reference is read, compared and replaced.
     var referenceLock: String { "\(locks)/references" }
     /// Held shared while the index is being opened, exclusively while it is made anew.
     var indexLock: String { "\(locks)/index" }
 
     private static let names: Set<String> = [
-        "format", "blobs", "artifacts", "refs", "staging", "locks", "index.sqlite",
+        "format", "blobs", "artifacts", "refs", "staging", "locks", "index.sqlite", "trash", "retention.json",
+        "verification.json",
     ]
 
     /// Checks the format line; throws `notAStore` or `newerFormat`.

@@ -5,7 +5,9 @@ import Testing
     private static let commands = [
         ["import"], ["prepare"], ["adapt"], ["eval"], ["predict"], ["export"], ["tokenize"], ["recipes"], ["store"],
         ["store", "list"],
-        ["store", "show"], ["store", "verify"], ["store", "usage"], ["bench"], ["bench", "step"],
+        ["store", "show"], ["store", "log"], ["store", "diff"], ["store", "tag"], ["store", "remove"], ["store", "usage"],
+        ["store", "retention"], ["store", "gc"], ["store", "verify"], ["store", "repair"], ["store", "rebuild-index"],
+        ["bench"], ["bench", "step"],
     ]
 
     @Test(arguments: commands)

@@ -10,6 +10,8 @@ final class FaultyFileSystem: FileSystem {
         case diskFull, inputOutput
         /// The process is gone: this operation is cut short and no other ever happens.
         case kill
+        /// From this operation on nothing that takes space succeeds.
+        case full
     }
 
     private let base: any FileSystem
@@ -27,7 +29,7 @@ final class FaultyFileSystem: FileSystem {
     var operationCount: Int { count.withLock { $0 } }
 
     /// Counts an operation and throws if it is to fail; `partly` is what a cut-short one still does.
-    fileprivate func step(_ path: String, partly: () throws -> Void = {}) throws {
+    fileprivate func step(_ path: String, takesSpace: Bool = false, partly: () throws -> Void = {}) throws {
         let number = count.withLock { count in
             count += 1
             return count - 1
@@ -37,6 +39,7 @@ final class FaultyFileSystem: FileSystem {
             try? partly()
             throw StoreError.system(ENOSPC, "do something", path)
         case .inputOutput where number == victim: throw StoreError.system(EIO, "do something", path)
+        case .full where number >= victim && takesSpace: throw StoreError.system(ENOSPC, "do something", path)
         case .kill where number >= victim:
             if number == victim { try? partly() }
             throw StoreError(.inputOutput, operation: "go on living", path: path)
@@ -45,12 +48,12 @@ final class FaultyFileSystem: FileSystem {
     }
 
     func makeDirectory(_ path: String) throws {
-        try step(path)
+        try step(path, takesSpace: try base.status(path) == nil)
         try base.makeDirectory(path)
     }
 
     func createFile(_ path: String) throws -> any WritableFile {
-        try step(path)
+        try step(path, takesSpace: true)
         return Writing(try base.createFile(path), path, self)
     }
 
@@ -70,7 +73,7 @@ final class FaultyFileSystem: FileSystem {
     }
 
     func rename(_ from: String, to: String) throws {
-        try step(to)
+        try step(to, takesSpace: try base.status(to) == nil)
         try base.rename(from, to: to)
     }
 
@@ -106,7 +109,7 @@ final class FaultyFileSystem: FileSystem {
         }
 
         func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
-            try system.step(path) {
+            try system.step(path, takesSpace: true) {
                 try file.write(UnsafeRawBufferPointer(rebasing: bytes[..<(bytes.count / 2)]), at: offset)
             }
             try file.write(bytes, at: offset)

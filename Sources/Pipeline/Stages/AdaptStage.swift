@@ -44,6 +44,9 @@ public struct AdaptStage {
         try NameInUse.checkForm(name)
         let setup = try AdaptSetup(self, context)
         let store = context.store
+        // Until a checkpoint names them, nothing else keeps inputs whose names are removed meanwhile.
+        let holds = try [setup.model.digest, setup.dataset.digest].map { try store.hold($0) }
+        defer { for hold in holds { hold.release() } }
         if let digest = try store.memoized(setup.key) {
             let record = try RunRecord(store.artifact(digest))
             try setName(digest, store)

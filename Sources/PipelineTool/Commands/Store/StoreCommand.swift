@@ -7,6 +7,11 @@ struct StoreCommand: ParsableCommand {
               pipeline store list
               pipeline store show mrpc-minilm
               pipeline store verify
+              pipeline store gc
             """,
-        subcommands: [StoreListCommand.self, StoreShowCommand.self, StoreVerifyCommand.self, StoreUsageCommand.self])
+        subcommands: [
+            StoreListCommand.self, StoreShowCommand.self, StoreLogCommand.self, StoreDiffCommand.self, StoreTagCommand.self,
+            StoreRemoveCommand.self, StoreUsageCommand.self, StoreRetentionCommand.self, StoreGCCommand.self,
+            StoreVerifyCommand.self, StoreRepairCommand.self, StoreRebuildIndexCommand.self,
+        ])
 }

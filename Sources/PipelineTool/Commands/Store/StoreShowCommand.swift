@@ -9,6 +9,7 @@ struct StoreShowCommand: ParsableCommand {
         discussion: """
               pipeline store show mrpc-minilm
               pipeline store show sha256:1f3a5c7e --blobs
+              pipeline store show mrpc-minilm --graph
             """)
 
     @Argument(help: ArgumentHelp("A name, a digest, or at least eight digits of one.", valueName: "name"))
@@ -20,6 +21,9 @@ struct StoreShowCommand: ParsableCommand {
     @Flag(help: "List every blob.")
     var blobs = false
 
+    @Flag(help: "Show how it came to be, down to the files that were imported.")
+    var graph = false
+
     @OptionGroup var common: CommonOptions
 
     func run() throws {
@@ -27,12 +31,14 @@ struct StoreShowCommand: ParsableCommand {
         let store = session.store
         let (_, digest, artifact) = try store.resolve(subject, kinds: kind.map { [$0] } ?? [])
         let names = try Names(digest, store)
-        let json: JSONValue = [
+        let ancestry = graph ? GraphReport(try store.provenanceGraph(of: digest)) : nil
+        var members: [String: JSONValue] = [
             "digest": .string(digest.description), "kind": .string(artifact.kind),
             "names": .array(names.own.map { .string($0) }),
             "history": .array(names.history), "logical_bytes": .integer(Int64(artifact.logicalByteCount)),
             "manifest": try JSONValue(parsing: artifact.manifest()),
         ]
+        members["graph"] = ancestry?.json
         var text = "\(artifact.kind) \(digest)\n"
         let provenance = artifact.provenance
         var pairs = [("names", names.own.isEmpty ? "none" : names.own.joined(separator: ", "))]
@@ -59,7 +65,8 @@ struct StoreShowCommand: ParsableCommand {
             text += "\nrecipe\n" + Self.flat(provenance.recipe)
         }
         if blobs { text += "\nblobs\n" + Self.table(artifact.blobs) }
-        try session.finish(Report(json: json, text: text, next: Self.next(artifact, subject, session)))
+        if let ancestry { text += "\nhow it came to be\n" + ancestry.text }
+        try session.finish(Report(json: .object(members), text: text, next: Self.next(artifact, subject, session)))
     }
 
     private func facts(_ artifact: Artifact, _ digest: Digest, _ store: Store) throws -> [(String, String)] {

@@ -1,0 +1,93 @@
+/// What a collection did.
+public struct CollectionReport: Hashable, Sendable {
+    /// What went into the trash.
+    public let plan: CollectionPlan
+    /// Files removed, those found in the trash included, and their bytes.
+    public internal(set) var removedCount = 0
+    public internal(set) var removedBytes = 0
+}
+
+extension Store {
+    /// What a collection would remove now. Changes nothing and works on a store that is only read.
+    ///
+    /// - Throws: `StoreError` with code `damaged` when something that is needed cannot be read.
+    public func collectionPlan(retention: Retention? = nil) throws -> CollectionPlan {
+        let graph = try CollectionGraph(self)
+        let kept = Reachability(graph, try retention ?? self.retention())
+        try graph.checkReadable(kept)
+        return CollectionPlan(graph, kept, trash: try trash.contents())
+    }
+
+    /// Removes what nobody needs.
+    ///
+    /// Most of the looking is done beside writers. Then new writers wait at the gate and those at work are waited for; the little that
+    /// changed is looked at again, and everything that is not needed is renamed into the trash: remembered stages first, then
+    /// manifests, then blobs, so that at no instant something is there whose parts are not. Writers go on, and the trash is emptied.
+    /// A kill at any instant leaves a whole store; the next collection goes on.
+    ///
+    /// - Parameter patience: seconds to wait for writers at work.
+    /// - Throws: `StoreError` with code `busy` when writers or another collection are at work, `damaged` when something that is needed
+    ///   cannot be read, `readOnly`.
+    @discardableResult
+    public func collect(
+        retention: Retention? = nil, patience: Double = 10, progress: (CollectionReport) -> Void = { _ in }
+    ) throws -> CollectionReport {
+        guard mode == .readWrite else {
+            throw StoreError(.readOnly, operation: "collect in a store opened read-only", path: layout.root)
+        }
+        guard let collector = try files.lock(layout.collectorLock, exclusive: true, wait: false) else {
+            throw StoreError(
+                .busy, operation: "collect", path: layout.collectorLock, expected: "no other collection", found: "one at work",
+                advice: "wait for it to end")
+        }
+        defer { collector.release() }
+        let retention = try retention ?? self.retention()
+        let before = try CollectionGraph(self)
+        try before.checkReadable(Reachability(before, retention))
+        let plan = try takeAway(retention, after: before, patience: patience)
+        var report = CollectionReport(plan: plan)
+        try trash.empty { byteCount in
+            report.removedCount += 1
+            report.removedBytes += byteCount
+            progress(report)
+        }
+        return report
+    }
+
+    private func takeAway(_ retention: Retention, after before: CollectionGraph, patience: Double) throws -> CollectionPlan {
+        let locks = try leases.alone(waiting: patience)
+        defer { for lock in locks { lock.release() } }
+        try StagingSession.sweep(staging: layout.staging, files: files)
+        let graph = try CollectionGraph(self, after: before)
+        let kept = Reachability(graph, retention)
+        try graph.checkReadable(kept)
+        let plan = CollectionPlan(graph, kept, trash: try trash.contents())
+        try references.remove(plan.names.map { ($0.kind, $0.name) })
+        do { try trash.prepare() } catch let error as StoreError where error.code == .diskFull {
+            // Without a trash files are removed at once, which is what makes room.
+        }
+        // A manifest that came back after a loss of power must not find its blobs gone.
+        try trash.take(plan.artifacts.map(\.digest), .artifacts, sync: true)
+        try trash.take(plan.blobs, .blobs, sync: false)
+        return plan
+    }
+
+    /// Files that a collection that was cut short left in the trash, and their bytes.
+    public func collectionTrash() throws -> (count: Int, byteCount: Int) { try trash.contents() }
+
+    /// Keeps an artifact and all that it needs from collection until `release()`, the last reference, or the end of the process.
+    ///
+    /// - Throws: `StoreError` with code `notFound` when it is gone already.
+    public func hold(_ digest: Digest) throws -> ArtifactHold {
+        guard mode == .readWrite else {
+            _ = try artifact(digest)
+            return ArtifactHold {}
+        }
+        let session = try writingSession()
+        let lease = try leases.lease()
+        defer { lease.release() }
+        _ = try artifact(digest)
+        try session.hold(digest)
+        return ArtifactHold { session.release(digest) }
+    }
+}
