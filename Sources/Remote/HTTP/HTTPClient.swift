@@ -28,9 +28,13 @@ final class HTTPClient: Sendable {
         configuration.urlCache = nil
         configuration.httpCookieStorage = nil
         configuration.urlCredentialStorage = nil
+        session = Self.session(configuration, delegate)
+    }
+
+    private static func session(_ configuration: URLSessionConfiguration, _ delegate: SessionDelegate) -> URLSession {
         let queue = OperationQueue()
         queue.maxConcurrentOperationCount = 1
-        session = URLSession(configuration: configuration, delegate: delegate, delegateQueue: queue)
+        return URLSession(configuration: configuration, delegate: delegate, delegateQueue: queue)
     }
 
     deinit { session.invalidateAndCancel() }
@@ -103,6 +107,11 @@ final class HTTPClient: Sendable {
         }
         for (name, value) in request.headers { message.setValue(value, forHTTPHeaderField: name) }
         let exchange = HTTPExchange(onHead: onHead, onData: onData)
+        // A body that fails on a connection used before is rewound and stalls, so it gets a new connection.
+        let isLong = (request.body?.count ?? 0) > 0
+        let delegate = isLong ? SessionDelegate() : delegate
+        let session = isLong ? Self.session(session.configuration, delegate) : session
+        defer { if isLong { session.finishTasksAndInvalidate() } }
         let task = session.dataTask(with: message)
         delegate.add(exchange, for: task)
         task.resume()

@@ -22,7 +22,7 @@ public struct HubClient: Sendable {
     /// - Parameter environment: `HF_ENDPOINT` is the hub's address, default `https://huggingface.co`; `HF_TOKEN` admits to
     ///   private and gated repositories.
     public init(
-        _ environment: [String: String] = ProcessInfo.processInfo.environment, _ context: TransferContext = TransferContext()
+        _ context: TransferContext = TransferContext(), environment: [String: String] = ProcessInfo.processInfo.environment
     ) {
         self.init(environment, context, policy: RetryPolicy())
     }

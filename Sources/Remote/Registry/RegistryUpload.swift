@@ -3,7 +3,8 @@ import Store
 
 /// One blob on its way into a registry: in portions, going on where the registry says, begun anew where it cannot say.
 final class RegistryUpload {
-    static let portionByteCount = 8 << 20
+    private static let largestPortion = 8 << 20
+    private static let smallestPortion = 512 << 10
 
     private let client: RegistryClient
     private let descriptor: OCIDescriptor
@@ -17,6 +18,8 @@ final class RegistryUpload {
     /// The furthest that any attempt came.
     private var furthest = 0
     private var restarts = 0
+    /// Halved by each failure: a poor line lets small portions through.
+    private var portion = largestPortion
     private static let mostRestarts = 100
 
     init(_ client: RegistryClient, _ descriptor: OCIDescriptor, read: @escaping (Int, Int) throws -> Data) {
@@ -25,7 +28,7 @@ final class RegistryUpload {
 
     /// - Parameter progress: told of confirmed bytes beyond what it was told before.
     func run(progress: (Int) -> Void) throws {
-        try client.policy.run(client.context, place: client.place, progress: { furthest }) {
+        try client.policy.run(client.context, place: client.place, progress: { sentByteCount }) {
             do {
                 try attempt(progress)
             } catch let error as URLError {
@@ -41,7 +44,7 @@ final class RegistryUpload {
     private func attempt(_ progress: (Int) -> Void) throws {
         if location == nil { try begin() }
         while confirmed < descriptor.size {
-            let count = min(Self.portionByteCount, descriptor.size - confirmed)
+            let count = min(portion, descriptor.size - confirmed)
             let answer = try client.carrier.send(
                 HTTPRequest(
                     "PATCH", location!, headers: ["Content-Range": "\(confirmed)-\(confirmed + count - 1)"],
@@ -96,6 +99,7 @@ final class RegistryUpload {
 
     /// Asks the registry how much it has; if it cannot say, the blob is sent anew.
     private func recover() {
+        portion = max(Self.smallestPortion, portion / 2)
         guard let known = location else { return }
         location = nil
         guard let answer = try? client.carrier.send(HTTPRequest("GET", known)), answer.status == 204,
