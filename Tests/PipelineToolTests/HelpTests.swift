@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct HelpTests {
     private static let commands = [
-        ["import"], ["prepare"], ["adapt"], ["eval"], ["predict"], ["export"], ["tokenize"], ["recipes"], ["store"],
+        ["import"], ["prepare"], ["adapt"], ["eval"], ["predict"], ["export"], ["push"], ["pull"], ["tokenize"], ["recipes"], ["store"],
         ["store", "list"],
         ["store", "show"], ["store", "verify"], ["store", "usage"], ["bench"], ["bench", "step"],
     ]

@@ -73,7 +73,7 @@ extension Store {
 
 extension RetryPolicy {
     /// Does not make a test wait.
-    static let impatient = RetryPolicy(attempts: 4, firstPause: 0.01, longestPause: 0.05, longestRetryAfter: 5)
+    static let impatient = RetryPolicy(attempts: 5, firstPause: 0.01, longestPause: 0.05, longestRetryAfter: 5)
 }
 
 /// The code of the `RemoteError` that `body` throws; nil if it throws nothing.
