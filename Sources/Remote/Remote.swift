@@ -29,7 +29,8 @@ public struct Shipment: Sendable {
     public init(_ digest: Digest, of store: Store, lineage: Bool = true, name: String) throws {
         guard ReferenceName.isValid(name: name) else {
             throw StoreError(
-                .invalidName, operation: "use a name", expected: "at most 128 letters, digits, '.', '_' and '-', first a letter, digit or '_'",
+                .invalidName, operation: "use a name",
+                expected: "at most 128 letters, digits, '.', '_' and '-', first a letter, digit or '_'",
                 found: "'\(RemoteError.printable(name, limit: 80))'")
         }
         self.store = store

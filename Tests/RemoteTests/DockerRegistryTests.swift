@@ -38,7 +38,7 @@ struct DockerRegistryTests {
         let delivery = try remote(download.port).pull("first", kind: nil, into: other, lineage: true, TransferContext())
         #expect(try download.stop().count { $0 == "cut" } == 10)
         #expect(delivery.digest == first)
-        #expect(delivery.report.movedBytes >= 24_000_000 && delivery.report.movedBytes < 24_300_000, "what had arrived is not asked for again")
+        #expect((24_000_000..<24_300_000).contains(delivery.report.movedBytes), "what had arrived is not asked for again")
         #expect(try other.isWhole() && other.digests == [first])
 
         let last = try remote(registry.port).pull("sibling", kind: nil, into: other, lineage: true, TransferContext())
@@ -57,6 +57,9 @@ struct DockerRegistryTests {
             #expect(try remote(registry.port).pull(name, kind: nil, into: other, lineage: true, TransferContext()).digest == digest)
         }
         #expect(try other.isWhole() && other.digests == here.digests)
-        #expect(try remoteCode { try remote(registry.port).pull(nil, kind: nil, into: other, lineage: true, TransferContext()) } == .ambiguous)
+        let code = try remoteCode {
+            try remote(registry.port).pull(nil, kind: nil, into: other, lineage: true, TransferContext())
+        }
+        #expect(code == .ambiguous)
     }
 }

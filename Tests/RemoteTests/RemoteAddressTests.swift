@@ -33,8 +33,9 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "oci://", "oci://host", "oci:///m", "oci://host/", "oci://host/UPPER", "oci://host/../x", "oci://host/m:", "oci://host/m@sha256:1",
-        "oci://user@host/m", "oci://ho st/m", "oci://host/a//b", "http://host/m", "s3://bucket/m", "oci://host:port/m",
+        "", "oci://", "oci://host", "oci:///m", "oci://host/", "oci://host/UPPER", "oci://host/../x", "oci://host/m:",
+        "oci://host/m@sha256:1", "oci://user@host/m", "oci://ho st/m", "oci://host/a//b", "http://host/m", "s3://bucket/m",
+        "oci://host:port/m",
     ])
     func anythingElseIsRefused(text: String) throws {
         #expect(try remoteCode { try RemoteAddress(text) } == .invalidAddress)

@@ -14,7 +14,8 @@ import Testing
         let base = try store.save(["a": generator.weights(40_000)])
         let part = try store.save(["b": generator.weights(30_000)], inputs: ["model": base])
         let run = try store.save(
-            ["log": generator.bytes(500)], kind: "run", attributes: ["parts": ["model": .string(part.description)]], inputs: ["model": base])
+            ["log": generator.bytes(500)], kind: "run", attributes: ["parts": ["model": .string(part.description)]],
+            inputs: ["model": base])
         return (base, part, run)
     }
 

@@ -54,7 +54,9 @@ struct ImportCommand: ParsableCommand {
     func run() throws {
         let hubAddress = try source.hasPrefix(HubAddress.scheme) ? HubAddress(source) : nil
         if hubAddress != nil, config != nil || !vocabulary.isEmpty {
-            throw PipelineError(.usage, "a repository of the hub brings its configuration and vocabulary", advice: "Leave out --config and --vocabulary.")
+            throw PipelineError(
+                .usage, "a repository of the hub brings its configuration and vocabulary",
+                advice: "Leave out --config and --vocabulary.")
         }
         let session = try Session(common, .writing, title: "import")
         let download = try hubAddress.map { address in try session.perform { try HubDownload(address, session.transferContext()) } }

@@ -52,7 +52,8 @@ struct PullCommand: ParsableCommand {
         let artifact = delivery.artifact
         guard let name = name ?? delivery.name else {
             throw PipelineError(
-                .usage, "\(artifact.kind) \(delivery.digest.short) arrived and has no name there", advice: "Give it one here with --name NAME.")
+                .usage, "\(artifact.kind) \(delivery.digest.short) arrived and has no name there",
+                advice: "Give it one here with --name NAME.")
         }
         try session.store.setReference(kind: artifact.kind, name: name, to: delivery.digest, replace: replace)
         let report = delivery.report, absent = delivery.absent.sorted(), license = artifact.provenance.license

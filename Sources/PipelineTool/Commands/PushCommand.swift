@@ -74,18 +74,18 @@ struct TransferFacts {
     let pairs: [(String, String)]
 
     init(_ report: TransferReport, _ absent: [Digest], verb: String, elsewhere: String) {
-        func blobs(_ count: Int) -> String { count == 1 ? "1 blob" : "\(NumberText.count(count)) blobs" }
         var pairs = [
             ("artifacts", NumberText.count(report.artifactCount)),
-            (verb, "\(NumberText.bytes(report.movedBytes)) (\(NumberText.count(report.movedBytes)) bytes, \(blobs(report.movedBlobCount)))"),
-            (
-                elsewhere,
-                "\(NumberText.bytes(report.skippedBytes)) (\(NumberText.count(report.skippedBytes)) bytes, \(blobs(report.skippedBlobCount)))"
-            ),
+            (verb, Self.amount(report.movedBytes, report.movedBlobCount)),
+            (elsewhere, Self.amount(report.skippedBytes, report.skippedBlobCount)),
         ]
         if !absent.isEmpty {
             pairs.append(("lineage", "ends before \(absent.map(\.short).joined(separator: ", ")), not to be had"))
         }
         self.pairs = pairs
+    }
+
+    private static func amount(_ bytes: Int, _ blobs: Int) -> String {
+        "\(NumberText.bytes(bytes)) (\(NumberText.count(bytes)) bytes, \(NumberText.count(blobs)) \(blobs == 1 ? "blob" : "blobs"))"
     }
 }

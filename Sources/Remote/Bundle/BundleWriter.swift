@@ -38,7 +38,9 @@ struct BundleWriter {
                 while offset < blob.byteCount {
                     if context.isCancelled() { throw TransferInterrupted() }
                     let count = min(buffer.count, blob.byteCount - offset)
-                    try buffer.withUnsafeMutableBytes { try blob.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<count]), at: offset) }
+                    try buffer.withUnsafeMutableBytes {
+                        try blob.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<count]), at: offset)
+                    }
                     try put(buffer.prefix(count))
                     offset += count
                     context.progress(done + offset, consignment.byteCount)

@@ -173,7 +173,8 @@ public struct HubClient: Sendable {
             throw RemoteError(
                 .unexpectedAnswer, operation: "fetch a file", place: request.url.absoluteString,
                 expected: "its size, its checksum and commit \(revision.commit)",
-                found: "size \(completed.size.map { "\($0)" } ?? "unknown"), \(completed.identity), commit \(RemoteError.printable(commit, limit: 64))",
+                found: "size \(completed.size.map { "\($0)" } ?? "unknown"), \(completed.identity), commit "
+                    + RemoteError.printable(commit, limit: 64),
                 advice: "check HF_ENDPOINT: without a checksum nothing is taken")
         }
         return completed

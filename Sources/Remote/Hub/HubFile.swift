@@ -26,7 +26,9 @@ struct HubFile: Hashable, Sendable {
         }
         let large = json["lfs"]?["sha256"]?.stringValue ?? json["lfs"]?["oid"]?.stringValue
         sha256 = try large.map { text in
-            guard let digest = Digest(hex: text) else { throw Self.fault("a SHA-256 of \(RemoteError.printable(name, limit: 80))", "something else") }
+            guard let digest = Digest(hex: text) else {
+                throw Self.fault("a SHA-256 of \(RemoteError.printable(name, limit: 80))", "something else")
+            }
             return digest
         }
         // Of a large file the git object is only a pointer.
@@ -98,14 +100,6 @@ public struct HubRevision: Hashable, Sendable {
             .notFound, operation: "import hf:\(repository)", place: endpoint, expected: what,
             found: others.isEmpty ? "no weights" : others.prefix(5).map { RemoteError.printable($0, limit: 80) }.joined(separator: ", "),
             advice: "choose a repository or a revision with safetensors weights")
-    }
-
-    /// What decides the content of an import: the files by name and content.
-    public var identity: JSONValue {
-        get throws {
-            let names = try Set(needed().now.map(\.name)).union(files.map(\.name).filter { $0.hasSuffix(".safetensors") })
-            return .object(Dictionary(files.filter { names.contains($0.name) }.map { ($0.name, .string($0.identity)) }) { first, _ in first })
-        }
     }
 
     /// For the provenance.

@@ -26,7 +26,8 @@ struct Arrival {
         (self.manifest, self.source) = (manifest, source)
         guard let root = manifest.root else {
             throw OCIManifest.fault(
-                "an annotation '\(Annotation.artifact)'", manifest.artifactType.isEmpty ? "none" : RemoteError.printable(manifest.artifactType))
+                "an annotation '\(Annotation.artifact)'",
+                manifest.artifactType.isEmpty ? "none" : RemoteError.printable(manifest.artifactType))
         }
         self.root = root
     }
