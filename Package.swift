@@ -18,12 +18,14 @@ let package = Package(
     targets: [
         .executableTarget(
             name: "PipelineTool",
-            dependencies: ["Pipeline", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            dependencies: ["Pipeline", "Remote", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             swiftSettings: swift),
         .target(
             name: "Pipeline",
             dependencies: ["Models", "Optimizers", "Tokenizers", "Store", "Tensors", .product(name: "Yams", package: "Yams")],
             swiftSettings: swift),
+        .target(
+            name: "Remote", dependencies: ["Store", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: swift),
         .target(name: "Models", dependencies: ["Tensors"], swiftSettings: swift),
         .target(name: "Optimizers", dependencies: ["Tensors"], swiftSettings: swift),
         .target(name: "Tokenizers", swiftSettings: swift),
@@ -50,6 +52,7 @@ let package = Package(
             name: "StoreTests",
             dependencies: ["Store", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: swift),
+        .testTarget(name: "RemoteTests", dependencies: ["Remote", "Store"], exclude: ["Servers"], swiftSettings: swift),
         .testTarget(
             name: "PipelineTests",
             dependencies: ["Pipeline", "Store", "Models", "Tokenizers", "Optimizers", "Tensors"],

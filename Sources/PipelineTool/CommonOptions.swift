@@ -12,6 +12,13 @@ struct CommonOptions: ParsableArguments {
             valueName: "folder"))
     var storePath: String?
 
+    @Option(
+        name: .customLong("upstream"),
+        help: ArgumentHelp(
+            "Another store, searched for finished work and for names before anything is computed; it is only read.",
+            discussion: "Default: PIPELINE_UPSTREAM, else none.", valueName: "folder"))
+    var upstreamPath: String?
+
     @Flag(help: "Print one JSON object on standard output and nothing else there.")
     var json = false
 
@@ -25,10 +32,17 @@ struct CommonOptions: ParsableArguments {
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads takes a number from 1 to 1024, not \(threads).")
         }
+        if upstreamPath == "" { throw ValidationError("--upstream takes a folder, not an empty text.") }
         if storePath == "" { throw ValidationError("--store takes a folder, not an empty text.") }
     }
 
     var threadCount: Int { threads ?? CPUBackend.processorCount }
+
+    /// The store to search before computing; nil for none.
+    func upstreamLocation(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> URL? {
+        let path = upstreamPath ?? environment["PIPELINE_UPSTREAM"].flatMap { $0.isEmpty ? nil : $0 }
+        return path.map { URL(fileURLWithPath: $0, isDirectory: true) }
+    }
 
     /// Where the store is.
     ///

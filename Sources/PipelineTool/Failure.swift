@@ -1,6 +1,7 @@
 import Foundation
 import Optimizers
 import Pipeline
+import Remote
 import Store
 import Tokenizers
 
@@ -19,11 +20,13 @@ struct Failure {
                 .badInput, error.description, ifNoAdvice: error.advice, "Correct the file and run the command again.")
         case let error as OptimizerError: self = Self.optimizer(error)
         case let error as StoreError: self = Self.store(error)
+        case let error as RemoteError: self = Self.remote(error)
         case let error as Interrupted: self = Self.interrupted(error)
         case is VerificationInterrupted:
             self.init(
                 status: Interruption.signal == SIGTERM ? .terminated : .interrupted,
                 message: "interrupted; the position is kept. Go on with 'pipeline store verify --resume'.")
+        case is TransferInterrupted: self = Self.transferInterrupted()
         case let error as DamageFound: self.init(status: .damaged, message: error.description)
         case let error as StandardOutput.Failure:
             // Whoever read our output has seen enough, as `head` has.
@@ -103,6 +106,25 @@ struct Failure {
         default: (status, fallback) = (.badInput, "Correct the input and run the command again.")
         }
         return Failure(status, error.description, ifNoAdvice: error.advice, fallback)
+    }
+
+    private static func remote(_ error: RemoteError) -> Failure {
+        let (status, fallback): (ExitStatus, String) =
+            switch error.code {
+            case .invalidAddress, .notFound, .ambiguous, .nameInUse: (.wrongUsage, "See 'pipeline push --help'.")
+            case .unauthorized, .unavailable: (.unavailable, "Run the command again later.")
+            case .wrongContent: (.damaged, "Run the command again.")
+            case .unexpectedAnswer: (.badInput, "Check the address.")
+            case .inputOutput: (.failed, "Check that there is space and permission, and run the command again.")
+            }
+        return Failure(status, error.description, ifNoAdvice: error.advice, fallback)
+    }
+
+    private static func transferInterrupted() -> Failure {
+        let command = ShellText.command(ProcessInfo.processInfo.arguments.dropFirst())
+        return Failure(
+            status: Interruption.signal == SIGTERM ? .terminated : .interrupted,
+            message: "interrupted; what has arrived whole is kept. Go on with the same command: \(command)")
     }
 
     private static func interrupted(_ error: Interrupted) -> Failure {

@@ -25,6 +25,6 @@ struct PipelineCommand: ParsableCommand {
         version: Tool.version,
         subcommands: [
             ImportCommand.self, PrepareCommand.self, AdaptCommand.self, EvalCommand.self, PredictCommand.self,
-            ExportCommand.self, TokenizeCommand.self, RecipesCommand.self, BenchCommand.self, StoreCommand.self,
+            ExportCommand.self, PushCommand.self, PullCommand.self, TokenizeCommand.self, RecipesCommand.self, BenchCommand.self, StoreCommand.self,
         ])
 }

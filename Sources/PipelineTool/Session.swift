@@ -1,5 +1,6 @@
 import Foundation
 import Pipeline
+import Remote
 import Store
 
 /// A command at work: its store, what it tells while it works, and how it hands over its result.
@@ -32,7 +33,17 @@ struct Session {
                 progress.note("the store cannot be written to; it is only read")
             }
         }
-        store = try Store(at: location, mode: mode, tool: Tool.name) { progress.note($0) }
+        let upstream = try options.upstreamLocation().map { try Store(at: $0, mode: .readOnly) { progress.note($0) } }
+        store = try Store(at: location, mode: mode, tool: Tool.name, upstream: upstream) { progress.note($0) }
+    }
+
+    /// How a transfer tells where it stands, and stops at Ctrl-C and SIGTERM.
+    func transferContext() -> TransferContext {
+        Interruption.listen()
+        let progress = progress
+        return TransferContext(
+            progress: { progress.progress(done: $0, total: $1, unit: "") { NumberText.bytes($0) } },
+            note: { progress.note($0) }, isCancelled: { Interruption.signal != nil })
     }
 
     /// A context whose stage stops at Ctrl-C and SIGTERM.

@@ -99,7 +99,8 @@ final class StagingSession: Sendable {
 
     /// Removes the folders whose writers are gone.
     static func sweep(staging: String, files: any FileSystem) throws {
-        for name in try files.list(staging) ?? [] {
+        try PartialFile.sweep("\(staging)/\(PartialFile.folderName)", files: files)
+        for name in try files.list(staging) ?? [] where name != PartialFile.folderName {
             let folder = "\(staging)/\(name)"
             guard try files.status(folder)?.kind == .directory else { continue }
             guard let lock = try? files.lock("\(folder)/lock", exclusive: true, wait: false) else { continue }

@@ -44,8 +44,8 @@ extension Store {
     public func recompress(_ blob: BlobReference, effort: Effort) throws -> Int {
         let storage = LocalBlobStorage(root: layout.blobs, files: files, session: try writingSession())
         // As long as it is held, no collection removes the blob or its base.
-        let lease = try files.lock(layout.collectionLock, exclusive: false, wait: true)
-        defer { lease?.release() }
+        let lease = try leases.lease()
+        defer { lease.release() }
         guard let facts = try blobReader.facts(blob.digest) else {
             throw StoreError(.notFound, operation: "compress a blob", expected: "\(blob.digest)", found: "nothing")
         }

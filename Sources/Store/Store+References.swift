@@ -38,10 +38,13 @@ extension Store {
     /// The kinds that have references.
     public func referenceKinds() throws -> [String] { try references.kinds() }
 
-    /// The artifact that a stage of this key made; nil if it never finished, or its artifact is gone.
+    /// The artifact that a stage of this key made; nil if it never finished, or its artifact is gone. One that only
+    /// the upstream store has is copied in.
     public func memoized(_ key: Digest) throws -> Digest? {
-        guard let reference = try references.read(kind: Self.stageKind, name: key.hex) else { return nil }
-        return try manifestReader.facts(reference.digest) == nil ? nil : reference.digest
+        guard let reference = try references.read(kind: Self.stageKind, name: key.hex),
+            try contains(artifact: reference.digest)
+        else { return try memoizedUpstream(key) }
+        return reference.digest
     }
 
     /// Remembers the artifact that a stage of this key made. A later artifact of the same key takes the earlier one's

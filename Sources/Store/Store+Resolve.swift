@@ -3,10 +3,21 @@ extension Store {
     ///
     /// A name goes before a prefix. A prefix has at least eight digits, with or without `sha256:`. An empty `kinds`
     /// means any but
-    /// remembered stages.
+    /// remembered stages. What is unknown here is looked for in the upstream store, and copied in.
     /// - Throws: `StoreError` with code `notFound`, naming what is near, or `ambiguous`, naming what fits.
     public func resolve(
         _ text: String, kinds: [String] = []
+    ) throws -> (name: String?, digest: Digest, artifact: Artifact) {
+        do {
+            return try resolveHere(text, kinds: kinds)
+        } catch let error as StoreError where error.code == .notFound {
+            guard let found = try resolveUpstream(text, kinds: kinds) else { throw error }
+            return found
+        }
+    }
+
+    private func resolveHere(
+        _ text: String, kinds: [String]
     ) throws -> (name: String?, digest: Digest, artifact: Artifact) {
         let kindsOfNames = try kinds.isEmpty ? referenceKinds().filter { $0 != Self.stageKind } : kinds
         if ReferenceName.isValid(name: text) {

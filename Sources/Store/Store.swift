@@ -32,24 +32,32 @@ public final class Store: Sendable {
     ///
     /// - Parameters:
     ///   - tool: the name and version that references record.
+    ///   - upstream: another store, which is only read: finished work and names that are not here are looked for there.
     ///   - note: called with a sentence when something worth telling was done by itself, such as rebuilding the index.
     /// - Throws: `StoreError` with code `notAStore`, `newerFormat` or `inputOutput`.
     public convenience init(
-        at location: URL, mode: Mode = .readWrite, tool: String? = nil,
+        at location: URL, mode: Mode = .readWrite, tool: String? = nil, upstream: Store? = nil,
         note: @escaping @Sendable (String) -> Void = { _ in }
     ) throws {
-        try self.init(at: location, mode: mode, tool: tool, note: note, files: LocalFileSystem(), indexIsOnDisk: true)
+        try self.init(
+            at: location, mode: mode, tool: tool, upstream: upstream, note: note, files: LocalFileSystem(),
+            indexIsOnDisk: true)
     }
 
     let tool: String?
+    /// Searched for finished work and for names that are not here; what is found is copied in.
+    public let upstream: Store?
+    let note: @Sendable (String) -> Void
 
     init(
-        at location: URL, mode: Mode, tool: String? = nil, note: @escaping @Sendable (String) -> Void = { _ in },
-        files: any FileSystem, indexIsOnDisk: Bool
+        at location: URL, mode: Mode, tool: String? = nil, upstream: Store? = nil,
+        note: @escaping @Sendable (String) -> Void = { _ in }, files: any FileSystem, indexIsOnDisk: Bool
     ) throws {
         self.location = location.standardizedFileURL
         self.mode = mode
         self.tool = tool
+        self.upstream = upstream
+        self.note = note
         self.files = files
         layout = StoreLayout(root: Self.path(of: location))
         switch mode {

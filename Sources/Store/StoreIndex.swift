@@ -109,6 +109,8 @@ final class StoreIndex: Sendable {
         if let queue = try? open(layout.index), (try? queue.read(Self.isCurrent)) == true { return queue }
         if existed { note("the index was of another form and is made anew") }
         for suffix in ["", "-wal", "-shm", "-journal"] { try files.remove(layout.index + suffix) }
+        // SQLite would make it with 0644, which a group that shares the store could not write; its other files follow.
+        _ = try files.createFile(layout.index)
         let queue = try open(layout.index)
         try queue.write(Self.create)
         return queue

@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct HelpTests {
     private static let commands = [
-        ["import"], ["prepare"], ["adapt"], ["eval"], ["predict"], ["export"], ["tokenize"], ["recipes"], ["store"],
+        ["import"], ["prepare"], ["adapt"], ["eval"], ["predict"], ["export"], ["push"], ["pull"], ["tokenize"], ["recipes"], ["store"],
         ["store", "list"],
         ["store", "show"], ["store", "log"], ["store", "diff"], ["store", "tag"], ["store", "remove"], ["store", "usage"],
         ["store", "retention"], ["store", "gc"], ["store", "verify"], ["store", "repair"], ["store", "rebuild-index"],

@@ -164,9 +164,10 @@ struct ModelCard {
         }
     }
 
-    /// Facts of the card and the metadata of the weights file, for the provenance.
-    func source(metadata: [String: String]) -> JSONValue {
+    /// Facts of the card, the metadata of the weights file and the origin, for the provenance.
+    func source(metadata: [String: String], origin: JSONValue? = nil) -> JSONValue {
         var members = facts.mapValues { JSONValue.string($0) }
+        members.merge(origin?.objectValue ?? [:]) { $1 }
         if !metadata.isEmpty { members["metadata"] = .object(metadata.mapValues { .string($0) }) }
         return .object(members)
     }

@@ -22,6 +22,8 @@ public struct ImportStage {
     public var name: String
     public var replaces: Bool
     public var allowsNonFinite: Bool
+    /// Where the files were fetched from, for the provenance; nil for files of this machine.
+    public var origin: JSONValue?
 
     public init(source: URL, configuration: URL? = nil, vocabulary: [URL] = [], cased: Bool? = nil, name: String,
                 replaces: Bool = false, allowsNonFinite: Bool = false) {
@@ -94,7 +96,7 @@ public struct ImportStage {
             provenance: Provenance(
                 stage: "import", stageVersion: Self.version,
                 recipe: ["allow_non_finite": .bool(allowsNonFinite)],
-                source: card.source(metadata: checkpoint.metadata), license: card.license))
+                source: card.source(metadata: checkpoint.metadata, origin: origin), license: card.license))
         try context.store.memoize(key, digest)
         try setName(digest, context.store)
         return result(digest, wasCached: false)
@@ -122,11 +124,11 @@ public struct ImportStage {
         let contents = try files.all.map { url in
             JSONValue.array([.string(url.lastPathComponent), .string(try Digest(contentsOf: url).description)])
         }
-        return try Provenance(
-            stage: "import", stageVersion: Self.version,
-            recipe: ["files": .array(contents), "cased": cased.map { .bool($0) } ?? .null,
-                     "allow_non_finite": .bool(allowsNonFinite)]
-        ).stageKey()
+        var recipe: [String: JSONValue] = [
+            "files": .array(contents), "cased": cased.map { .bool($0) } ?? .null, "allow_non_finite": .bool(allowsNonFinite),
+        ]
+        if let origin { recipe["origin"] = origin }
+        return try Provenance(stage: "import", stageVersion: Self.version, recipe: .object(recipe)).stageKey()
     }
 
     private func setName(_ digest: Digest, _ store: Store) throws {

@@ -52,6 +52,17 @@ final class LocalBlobStorage: BlobStorage {
         if madeFolder { try files.syncDirectory(root) }
     }
 
+    /// Makes a finished and synced file of the same disk visible under its digest.
+    func adopt(_ file: String, as digest: Digest) throws {
+        let folder = folder(of: digest)
+        if try files.status(folder) == nil {
+            try files.makeDirectory(folder)
+            try files.syncDirectory(root)
+        }
+        try files.rename(file, to: path(of: digest))
+        try files.syncDirectory(folder)
+    }
+
     // Several syncs at once let the file system put them into one commit of its journal.
     private static func syncAll(_ staged: [any StagedFile]) throws {
         if staged.count == 1 { return try staged[0].sync() }
