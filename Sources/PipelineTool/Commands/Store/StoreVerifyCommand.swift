@@ -79,12 +79,9 @@ struct StoreVerifyCommand: ParsableCommand {
         for problem in report.problems {
             text += "\n\(problem.path)\n  \(problem.reason)\n"
             let names = ArtifactNames.shown(problem.references)
-            text += TextTable.facts(
-                (problem.artifacts.isEmpty ? [] : [("hits", problem.artifacts.map(\.short).joined(separator: ", "))])
-                    + (names.isEmpty ? [] : [("named", names.joined(separator: ", "))])
-                    + (problem.dependents.isEmpty
-                        ? [] : [("made from it", problem.dependents.map(\.short).joined(separator: ", "))])
-                    + (problem.runs.isEmpty ? [] : [("runs", problem.runs.map(\.short).joined(separator: ", "))]))
+            var facts = [("hits", problem.artifacts.map(\.short)), ("named", names)]
+            facts += [("made from it", problem.dependents.map(\.short)), ("runs", problem.runs.map(\.short))]
+            text += TextTable.facts(facts.filter { !$0.1.isEmpty }.map { ($0.0, $0.1.joined(separator: ", ")) })
         }
         for note in report.notes { text += "note: \(note)\n" }
         try session.finish(
