@@ -29,10 +29,10 @@ extension Store {
                 faults[Self.path("artifacts", digest)] = error.description
             }
         }
-        for (digest, reason) in try readBlobs(scope, blobs, &report, isCancelled, progress) {
-            faults[Self.path("blobs", digest)] = reason
-        }
-        let users = blobUsers(artifacts, blobs, &faults)
+        let bad = try readBlobs(scope, blobs, &report, isCancelled, progress)
+        for (digest, reason) in bad { faults[Self.path("blobs", digest)] = reason }
+        let bases = blameBases(blobs, bad, &faults)
+        let users = blobUsers(artifacts, blobs, bases, &faults)
         let names = try readReferences(manifests, &report, &faults)
         let lineage = Lineage(artifacts)
         for (path, reason) in faults {
@@ -144,15 +144,34 @@ extension Store {
         return result.bad
     }
 
-    /// Who names each blob, and faults for blobs that a manifest names and that are missing, or of another length than it says. A blob
-    /// that others are encoded as differences from is used by whoever uses those.
+    /// Moves the fault of a delta that is whole itself to its base; the base of every delta.
+    private func blameBases(
+        _ blobs: [Digest: Int], _ bad: [Digest: String], _ faults: inout [String: String]
+    ) -> [Digest: Digest] {
+        var bases: [Digest: Digest] = [:]
+        for digest in blobs.keys {
+            guard let file = try? blobReader.storage.open(digest) else { continue }
+            bases[digest] = (try? BlobHeader(of: file, name: Self.path("blobs", digest)))?.base
+        }
+        for (digest, base) in bases {
+            if blobs[base] == nil { faults[Self.path("blobs", base)] = Self.missing }
+            if bad[digest] != nil, blobs[base] == nil || bad[base] != nil, (try? blobReader.verifyEncoding(digest)) != nil {
+                faults[Self.path("blobs", digest)] = nil
+            }
+        }
+        return bases
+    }
+
+    /// Who needs each blob, itself or as the base of another, and faults for blobs that a manifest names and that are missing, or of
+    /// another length than it says.
     private func blobUsers(
-        _ artifacts: [Digest: Artifact], _ blobs: [Digest: Int], _ faults: inout [String: String]
+        _ artifacts: [Digest: Artifact], _ blobs: [Digest: Int], _ bases: [Digest: Digest], _ faults: inout [String: String]
     ) -> [Digest: Set<Digest>] {
         var users: [Digest: Set<Digest>] = [:]
         for (digest, artifact) in artifacts {
             for blob in artifact.blobs {
                 users[blob.digest, default: []].insert(digest)
+                if let base = bases[blob.digest] { users[base, default: []].insert(digest) }
                 let path = Self.path("blobs", blob.digest)
                 if faults[path] != nil { continue }
                 if blobs[blob.digest] == nil {
@@ -161,13 +180,6 @@ extension Store {
                     faults[path] = "\(found) bytes, where a manifest says \(blob.blobByteCount)"
                 }
             }
-        }
-        for digest in blobs.keys {
-            guard let file = try? blobReader.storage.open(digest), let base = (try? BlobHeader(of: file, name: ""))?.base
-            else { continue }
-            users[base, default: []].formUnion(users[digest] ?? [])
-            let path = Self.path("blobs", base)
-            if blobs[base] == nil, users[digest] != nil, faults[path] == nil { faults[path] = Self.missing }
         }
         return users
     }

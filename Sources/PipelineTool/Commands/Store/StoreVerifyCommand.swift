@@ -78,13 +78,15 @@ struct StoreVerifyCommand: ParsableCommand {
         }
         for problem in report.problems {
             text += "\n\(problem.path)\n  \(problem.reason)\n"
-            let names = ArtifactNames.shown(problem.references)
-            text += TextTable.facts(
-                (problem.artifacts.isEmpty ? [] : [("hits", problem.artifacts.map(\.short).joined(separator: ", "))])
-                    + (names.isEmpty ? [] : [("named", names.joined(separator: ", "))])
-                    + (problem.dependents.isEmpty
-                        ? [] : [("made from it", problem.dependents.map(\.short).joined(separator: ", "))])
-                    + (problem.runs.isEmpty ? [] : [("runs", problem.runs.map(\.short).joined(separator: ", "))]))
+            var pairs: [(String, String)] = []
+            func add(_ title: String, _ values: [String]) {
+                if !values.isEmpty { pairs.append((title, values.joined(separator: ", "))) }
+            }
+            add("hits", problem.artifacts.map(\.short))
+            add("named", ArtifactNames.shown(problem.references))
+            add("made from it", problem.dependents.map(\.short))
+            add("runs", problem.runs.map(\.short))
+            text += TextTable.facts(pairs)
         }
         for note in report.notes { text += "note: \(note)\n" }
         try session.finish(
