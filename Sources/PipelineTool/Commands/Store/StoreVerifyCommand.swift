@@ -27,7 +27,9 @@ struct StoreVerifyCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        if let sample, !(sample > 0 && sample <= 1) { throw ValidationError("--sample takes a share above 0 and at most 1, not \(sample).") }
+        if let sample, !(sample > 0 && sample <= 1) {
+            throw ValidationError("--sample takes a share above 0 and at most 1, not \(sample).")
+        }
         if sample != nil, resume { throw ValidationError("--sample and --resume exclude one another.") }
         if seed != nil, sample == nil { throw ValidationError("--seed goes with --sample.") }
         if portion != nil, !resume { throw ValidationError("--portion goes with --resume.") }
