@@ -1,15 +1,11 @@
-import Dispatch
-import Foundation
-import Synchronization
-
 extension Store {
     /// Reads everything again: every byte of blobs, manifests and references, and whether what they name is there.
     ///
     /// Never looks at the index for its findings. Damage is reported, not thrown; what is thrown are failures to read
     /// at all. Others may write and collect meanwhile: what they removed while this looked is no damage.
     ///
-    /// - Parameter isCancelled: asked between blobs; true ends the reading. A portion keeps its position, and the report says that it is not
-    ///   complete.
+    /// - Parameter isCancelled: asked between blobs; true ends the reading. A portion keeps its position, and the report
+    ///   says that it is not complete.
     public func verify(
         _ scope: VerificationScope = .everything, progress: @Sendable (VerificationProgress) -> Void = { _ in },
         isCancelled: @Sendable () -> Bool = { false }
@@ -31,8 +27,8 @@ extension Store {
         }
         let bad = try readBlobs(scope, blobs, &report, isCancelled, progress)
         for (digest, reason) in bad { faults[Self.path("blobs", digest)] = reason }
-        blameBases(blobs, bad, &faults)
-        let users = blobUsers(artifacts, blobs, &faults)
+        let bases = blameBases(blobs, bad, &faults)
+        let users = blobUsers(artifacts, blobs, bases, &faults)
         let names = try readReferences(manifests, &report, &faults)
         let lineage = Lineage(artifacts)
         for (path, reason) in faults {
@@ -70,89 +66,36 @@ extension Store {
         if trash.count > 0 { report.notes.append("\(trash.count) files lie in the trash; the next collection removes them") }
     }
 
-    // MARK: Blobs
+    // MARK: What is hit
 
-    /// Reads the blobs of the scope; why each damaged one is.
-    private func readBlobs(
-        _ scope: VerificationScope, _ blobs: [Digest: Int], _ report: inout VerificationReport, _ isCancelled: @Sendable () -> Bool,
-        _ progress: @Sendable (VerificationProgress) -> Void
-    ) throws -> [Digest: String] {
-        guard case .portion(let limit) = scope else {
-            let taken = blobs.filter { scope.takes($0.key) }
-            let bad = checkBlobs(taken, &report, isCancelled, progress)
-            report.isComplete = report.checkedBlobCount == blobs.count
-            return bad
+    /// Moves the fault of a delta that is whole itself to its base; the base of every delta.
+    private func blameBases(
+        _ blobs: [Digest: Int], _ bad: [Digest: String], _ faults: inout [String: String]
+    ) -> [Digest: Digest] {
+        var bases: [Digest: Digest] = [:]
+        for digest in blobs.keys {
+            guard let file = try? blobReader.storage.open(digest) else { continue }
+            bases[digest] = (try? BlobHeader(of: file, name: Self.path("blobs", digest)))?.base
         }
-        _ = try writingSession()
-        var position = verificationPosition()
-        var bad: [Digest: String] = [:]
-        // What was found before may have been mended.
-        let again = blobs.filter { position.damaged.contains($0.key) }
-        bad.merge(checkBlobs(again, &report, isCancelled, progress)) { $1 }
-        var rest = blobs.keys.filter { digest in position.last.map { digest > $0 } ?? true }.sorted()[...]
-        var done = 0
-        while !rest.isEmpty, done < limit, !isCancelled() {
-            var step: [Digest: Int] = [:]
-            var count = 0
-            while let digest = rest.first, step.isEmpty || count + blobs[digest]! <= min(Self.stepByteCount, limit - done) {
-                step[digest] = blobs[digest]!
-                count += blobs[digest]!
-                rest.removeFirst()
+        for (digest, base) in bases {
+            if blobs[base] == nil { faults[Self.path("blobs", base)] = Self.missing }
+            if bad[digest] != nil, blobs[base] == nil || bad[base] != nil, (try? blobReader.verifyEncoding(digest)) != nil {
+                faults[Self.path("blobs", digest)] = nil
             }
-            let last = step.keys.max()!
-            bad.merge(checkBlobs(step, &report, isCancelled, progress)) { $1 }
-            if isCancelled() { break }
-            done += count
-            position.last = last
-            position.byteCount += count
-            position.damaged = Set(bad.keys)
-            try setVerificationPosition(position)
         }
-        report.isComplete = rest.isEmpty && !isCancelled()
-        if report.isComplete { try setVerificationPosition(nil) }
-        return bad
+        return bases
     }
 
-    /// The position is kept after so many bytes.
-    private static let stepByteCount = 256 << 20
-
-    private func checkBlobs(
-        _ blobs: [Digest: Int], _ report: inout VerificationReport, _ isCancelled: @Sendable () -> Bool,
-        _ progress: @Sendable (VerificationProgress) -> Void
-    ) -> [Digest: String] {
-        let sorted = blobs.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
-        let state = Mutex((bad: [Digest: String](), done: report.byteCount, count: 0))
-        let total = max(report.totalByteCount, report.byteCount)
-        DispatchQueue.concurrentPerform(iterations: sorted.count) { index in
-            if isCancelled() { return }
-            let (digest, byteCount) = sorted[index]
-            var reason: String?
-            do { try blobReader.verify(digest) } catch {
-                reason = (try? blobReader.storage.isThere(digest)) == false ? Self.missing : "\(error)"
-            }
-            let sum = state.withLock { state in
-                state.bad[digest] = reason
-                state.done += byteCount
-                state.count += 1
-                return state.done
-            }
-            progress(VerificationProgress(checkedBytes: min(sum, total), totalBytes: total))
-        }
-        let result = state.withLock { $0 }
-        report.byteCount = result.done
-        report.checkedBlobCount += result.count
-        return result.bad
-    }
-
-    /// Who names each blob, and faults for blobs that a manifest names and that are missing, or of another length than it says. A blob
-    /// that others are encoded as differences from is used by whoever uses those.
+    /// Who needs each blob, itself or as the base of another, and faults for blobs that a manifest names and that are missing, or of
+    /// another length than it says.
     private func blobUsers(
-        _ artifacts: [Digest: Artifact], _ blobs: [Digest: Int], _ faults: inout [String: String]
+        _ artifacts: [Digest: Artifact], _ blobs: [Digest: Int], _ bases: [Digest: Digest], _ faults: inout [String: String]
     ) -> [Digest: Set<Digest>] {
         var users: [Digest: Set<Digest>] = [:]
         for (digest, artifact) in artifacts {
             for blob in artifact.blobs {
                 users[blob.digest, default: []].insert(digest)
+                if let base = bases[blob.digest] { users[base, default: []].insert(digest) }
                 let path = Self.path("blobs", blob.digest)
                 if faults[path] != nil { continue }
                 if blobs[blob.digest] == nil {
@@ -161,13 +104,6 @@ extension Store {
                     faults[path] = "\(found) bytes, where a manifest says \(blob.blobByteCount)"
                 }
             }
-        }
-        for digest in blobs.keys {
-            guard let file = try? blobReader.storage.open(digest), let base = (try? BlobHeader(of: file, name: ""))?.base
-            else { continue }
-            users[base, default: []].formUnion(users[digest] ?? [])
-            let path = Self.path("blobs", base)
-            if blobs[base] == nil, users[digest] != nil, faults[path] == nil { faults[path] = Self.missing }
         }
         return users
     }
@@ -202,17 +138,6 @@ extension Store {
         return names
     }
 
-    /// Moves the fault of a delta that is whole itself to its base.
-    private func blameBases(_ blobs: [Digest: Int], _ bad: [Digest: String], _ faults: inout [String: String]) {
-        for digest in bad.keys {
-            guard let base = (try? blobReader.facts(digest))?.base, blobs[base] == nil || bad[base] != nil,
-                (try? blobReader.verifyEncoding(digest)) != nil
-            else { continue }
-            faults[Self.path("blobs", digest)] = nil
-            if blobs[base] == nil { faults[Self.path("blobs", base)] = Self.missing }
-        }
-    }
-
     /// The artifacts that a fault hits; nil if the file was removed by a collection while this looked, so that there is no fault.
     private func stillHit(
         _ digest: Digest, _ reason: String, isManifest: Bool, _ users: [Digest: Set<Digest>], _ names: [Digest: [String]]
@@ -230,7 +155,7 @@ extension Store {
         return hit.isEmpty ? nil : Array(hit)
     }
 
-    private static let missing = "missing"
+    static let missing = "missing"
 
     static func path(_ area: String, _ digest: Digest) -> String {
         "\(area)/sha256/\(digest.hex.prefix(2))/\(digest.hex.dropFirst(2))"
@@ -261,7 +186,7 @@ extension Store {
 
 extension BlobStorage {
     /// Whether there is anything in the place of a digest, readable or not.
-    fileprivate func isThere(_ digest: Digest) throws -> Bool {
+    func isThere(_ digest: Digest) throws -> Bool {
         do { return try open(digest) != nil } catch let error as StoreError where error.isDamage { return true }
     }
 }

@@ -1,5 +1,5 @@
-/// How far a verification in portions is: `STORE/verification.json`. It only says where to go on; one that is missing, damaged or of another
-/// version begins a new round.
+/// How far a verification in portions is: `STORE/verification.json`. It only says where to go on; one that is missing,
+/// damaged or of another version begins a new round.
 struct VerificationPosition: Hashable, Sendable {
     /// The last blob that was read; nil at the beginning of a round.
     var last: Digest?

@@ -17,7 +17,7 @@ import Testing
     private func adapted() throws -> (scratch: Scratch, run: JSONValue) {
         let scratch = try Scratch.prepared()
         let run = try scratch.json(
-            "adapt", "--model", "tiny", "--data", "films", "--name", "critic", "--set", "steps=3", "--checkpoint-steps", "1")
+            "adapt", "--model", "tiny", "--data", "films", "--name", "critic", "--set", "steps=4", "--checkpoint-steps", "1")
         try scratch.run("eval", "critic")
         return (scratch, run)
     }
@@ -38,7 +38,7 @@ import Testing
         #expect(try checked(scratch, "store", "verify")["clean"] == true)
         // All that was remembered is found again.
         #expect(try scratch.json("eval", "critic")["cached"] == true)
-        let again = try scratch.json("adapt", "--model", "tiny", "--data", "films", "--name", "critic", "--set", "steps=3")
+        let again = try scratch.json("adapt", "--model", "tiny", "--data", "films", "--name", "critic", "--set", "steps=4")
         #expect(again["cached"] == true)
         #expect(try scratch.run("store", "gc").output.contains("nothing to remove"))
     }
@@ -71,7 +71,7 @@ import Testing
         #expect(try checked(scratch, "store", "gc", "--run")["freed_bytes"] == told)
         #expect(try checked(scratch, "store", "verify")["clean"] == true)
         // The same work is done again, not remembered.
-        let again = try scratch.json("adapt", "--model", "tiny", "--data", "films", "--name", "critic", "--set", "steps=3")
+        let again = try scratch.json("adapt", "--model", "tiny", "--data", "films", "--name", "critic", "--set", "steps=4")
         #expect(again["cached"] == false && again["run"] == run["run"])
     }
 
@@ -96,7 +96,7 @@ import Testing
 
     @Test func differencesTellRecipesMetricsAndTensorsApart() throws {
         let (scratch, _) = try adapted()
-        try scratch.run("adapt", "--model", "tiny", "--data", "films", "--name", "other", "--set", "steps=3", "--set", "learning_rate=1e-3")
+        try scratch.run("adapt", "--model", "tiny", "--data", "films", "--name", "other", "--set", "steps=4", "--set", "learning_rate=1e-3")
         let runs = try checked(scratch, "store", "diff", "critic", "other")
         #expect(runs["equal"] == false && runs["inputs"] == [])
         let keys = runs["recipe"]?.arrayValue?.compactMap { $0["path"]?.stringValue } ?? []

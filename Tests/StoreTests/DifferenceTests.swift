@@ -12,7 +12,9 @@ import Testing
         store = try folder.open()
     }
 
-    private func save(_ tensors: [(String, [UInt8], String?, [Int]?)], recipe: JSONValue = [:], attributes: JSONValue = [:]) throws -> Artifact {
+    private func save(
+        _ tensors: [(String, [UInt8], String?, [Int]?)], recipe: JSONValue = [:], attributes: JSONValue = [:]
+    ) throws -> Artifact {
         let writer = try store.writer()
         for (name, bytes, type, shape) in tensors { try writer.add(name: name, data: bytes, elementType: type, shape: shape) }
         var provenance = Provenance.example
@@ -71,7 +73,9 @@ import Testing
     }
 
     @Test func `compares recipes, inputs and attributes leaf by leaf`() throws {
-        let a = try save([], recipe: ["rate": 0.1, "betas": [0.9, 0.99]], attributes: ["metrics": [["name": "f1", "value": 0.5]], "steps": 3])
+        let a = try save(
+            [], recipe: ["rate": 0.1, "betas": [0.9, 0.99]],
+            attributes: ["metrics": [["name": "f1", "value": 0.5]], "steps": 3])
         let b = try save(
             [], recipe: ["rate": 0.2, "betas": [0.9, 0.98], "new": .null],
             attributes: ["metrics": [["name": "f1", "value": 0.75], ["name": "mcc", "value": 0]], "steps": 3])
@@ -88,7 +92,9 @@ import Testing
         let base = try store.save(["a": [1]])
         let data = try store.save(["d": [2]], kind: "dataset", inputs: ["tokenizer": base])
         let model = try store.save(["m": [3]], inputs: ["model": base, "dataset": data, "other": Digest(of: [9])])
-        let run = try store.save(["l": [4]], kind: "run", attributes: ["model": .string(model.description), "x": .string(Digest(of: [8]).description)])
+        let run = try store.save(
+            ["l": [4]], kind: "run",
+            attributes: ["model": .string(model.description), "x": .string(Digest(of: [8]).description)])
         try store.setReference(kind: "model", name: "base", to: base)
         let graph = try store.provenanceGraph(of: run)
         #expect(Set(graph.nodes.map(\.digest)) == [run, model, base, data, Digest(of: [9])])

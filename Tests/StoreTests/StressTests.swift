@@ -72,7 +72,9 @@ import Testing
             owned[name] = seed
             try store.setReference(kind: "model", name: "last", to: digest, replace: true)
         case 4..<6:
-            if let (name, seed) = owned.sorted(by: { $0.key < $1.key }).randomElement(using: &generator) { try checkName(name, seed, store) }
+            if let (name, seed) = owned.sorted(by: { $0.key < $1.key }).randomElement(using: &generator) {
+                try checkName(name, seed, store)
+            }
             // Somebody else's: it may go at any time, unless it is held.
             guard let other = try store.reference(kind: "model", name: "last") else { return }
             do {

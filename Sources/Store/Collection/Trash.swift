@@ -30,7 +30,9 @@ struct Trash: Sendable {
         for digest in digests {
             let place = place(area, digest)
             guard try files.status(place.path) != nil else { continue }
-            do { try files.rename(place.path, to: path(area, digest)) } catch let error as StoreError where error.code == .diskFull {
+            do {
+                try files.rename(place.path, to: path(area, digest))
+            } catch let error as StoreError where error.code == .diskFull {
                 try files.remove(place.path)
             }
             folders.insert(place.folder)
@@ -42,7 +44,8 @@ struct Trash: Sendable {
     func restore(_ digest: Digest) throws -> Bool {
         let path = path(.blobs, digest)
         guard let file = try files.openFile(path) else { return false }
-        if let base = (try? BlobHeader(of: file, name: path))?.base, try files.status(place(.blobs, base).path) == nil, try !restore(base) { return false }
+        let base = (try? BlobHeader(of: file, name: path))?.base
+        if let base, try files.status(place(.blobs, base).path) == nil, try !restore(base) { return false }
         return try move(digest)
     }
 

@@ -114,7 +114,8 @@ struct StoreDiffCommand: ParsableCommand {
         }
         func value(_ json: JSONValue?) -> String {
             guard let json else { return "-" }
-            return FormatError.printable(json.stringValue.flatMap { Digest($0)?.short ?? $0 } ?? ((try? json.canonicalText()) ?? ""), limit: 40)
+            let text = json.stringValue.map { Digest($0)?.short ?? $0 } ?? (try? json.canonicalText()) ?? ""
+            return FormatError.printable(text, limit: 40)
         }
         func rows(_ leaves: [JSONDifference.Leaf]) -> [(String, String, String)] {
             leaves.map { (FormatError.printable($0.path, limit: 60), value($0.first), value($0.second)) }
@@ -134,7 +135,8 @@ struct StoreDiffCommand: ParsableCommand {
         for part in all ? parts[...] : parts.prefix(Self.shown) {
             list.add(
                 FormatError.printable(part.name), part.change.rawValue,
-                part.distance.map { $0.isFinite ? String(format: "%.3g", $0) : "\($0)" } ?? "", part.changedCount.map { NumberText.count($0) } ?? "")
+                part.distance.map { $0.isFinite ? String(format: "%.3g", $0) : "\($0)" } ?? "",
+                part.changedCount.map { NumberText.count($0) } ?? "")
         }
         text += list.text
         if !all, parts.count > Self.shown { text += "  and \(parts.count - Self.shown) more\n" }

@@ -33,8 +33,8 @@ struct StoreGCCommand: ParsableCommand {
         if removes {
             let report = try session.perform {
                 try session.store.collect(patience: wait) { [progress = session.progress] report in
-                    progress.progress(
-                        done: report.removedBytes, total: report.plan.byteCount + report.plan.trashBytes, unit: "", amount: NumberText.bytes)
+                    let total = report.plan.byteCount + report.plan.trashBytes
+                    progress.progress(done: report.removedBytes, total: total, unit: "", amount: NumberText.bytes)
                 }
             }
             plan = report.plan

@@ -14,7 +14,9 @@ struct StoreRepairCommand: ParsableCommand {
               pipeline store repair --from ./all-MiniLM-L6-v2 --run
             """)
 
-    @Option(parsing: .upToNextOption, help: ArgumentHelp("Another store, a model's folder, a weights file, or files to look through.", valueName: "path"))
+    @Option(
+        parsing: .upToNextOption,
+        help: ArgumentHelp("Another store, a model's folder, a weights file, or files to look through.", valueName: "path"))
     var from: [String] = []
 
     @Flag(name: .customLong("run"), help: "Put it back.")
@@ -39,7 +41,10 @@ struct StoreRepairCommand: ParsableCommand {
             "run": .bool(changes), "mended": .integer(Int64(report.mendedCount)), "lost": .integer(Int64(report.lostCount)),
             "items": .array(
                 report.items.map { item in
-                    ["path": .string(item.path), "outcome": .string(Self.name(item.outcome)), "source": Self.source(item.outcome).map { .string($0) } ?? .null]
+                    [
+                        "path": .string(item.path), "outcome": .string(Self.name(item.outcome)),
+                        "source": Self.source(item.outcome).map { .string($0) } ?? .null,
+                    ]
                 }),
             "remakes": .array(
                 report.remakes.map { remake in

@@ -27,7 +27,9 @@ struct StoreVerifyCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
-        if let sample, !(sample > 0 && sample <= 1) { throw ValidationError("--sample takes a share above 0 and at most 1, not \(sample).") }
+        if let sample, !(sample > 0 && sample <= 1) {
+            throw ValidationError("--sample takes a share above 0 and at most 1, not \(sample).")
+        }
         if sample != nil, resume { throw ValidationError("--sample and --resume exclude one another.") }
         if seed != nil, sample == nil { throw ValidationError("--seed goes with --sample.") }
         if portion != nil, !resume { throw ValidationError("--portion goes with --resume.") }
@@ -78,10 +80,15 @@ struct StoreVerifyCommand: ParsableCommand {
         }
         for problem in report.problems {
             text += "\n\(problem.path)\n  \(problem.reason)\n"
-            let names = ArtifactNames.shown(problem.references)
-            var facts = [("hits", problem.artifacts.map(\.short)), ("named", names)]
-            facts += [("made from it", problem.dependents.map(\.short)), ("runs", problem.runs.map(\.short))]
-            text += TextTable.facts(facts.filter { !$0.1.isEmpty }.map { ($0.0, $0.1.joined(separator: ", ")) })
+            var pairs: [(String, String)] = []
+            func add(_ title: String, _ values: [String]) {
+                if !values.isEmpty { pairs.append((title, values.joined(separator: ", "))) }
+            }
+            add("hits", problem.artifacts.map(\.short))
+            add("named", ArtifactNames.shown(problem.references))
+            add("made from it", problem.dependents.map(\.short))
+            add("runs", problem.runs.map(\.short))
+            text += TextTable.facts(pairs)
         }
         for note in report.notes { text += "note: \(note)\n" }
         try session.finish(
