@@ -146,7 +146,9 @@ extension Store {
             if try manifestReader.storage.isThere(digest) { return [digest] }
             for name in names[digest] ?? [] {
                 let parts = name.split(separator: "/").map(String.init)
-                if (try? reference(kind: parts[0], name: parts[1]))?.digest == digest { return [digest] }
+                do {
+                    if try reference(kind: parts[0], name: parts[1])?.digest == digest { return [digest] }
+                } catch let error as StoreError where error.isDamage { continue }
             }
             return nil
         }

@@ -5,7 +5,7 @@ import Testing
     private static let usage: [String: JSONValue] = [
         "logical_bytes": 1, "stored_bytes": 1, "artifacts": 1, "blobs": 1, "unreferenced_blobs": 0,
         "unreferenced_bytes": 0,
-        "entries": [],
+        "entries": [], "trash_files": 0, "trash_bytes": 0, "names": [],
     ]
 
     @Test func whatKeepsToASchemaPasses() throws {

@@ -63,7 +63,8 @@ import Testing
         #expect(distance(doubles, [2.0, 1].withUnsafeBytes { Array($0) }, .float64) == 0.5)
         // 2 and 1 in half precision; the smallest subnormal; infinity and NaN.
         #expect(distance(little([0x4000]), little([0x3c00]), .float16) == 0.5)
-        #expect(distance(little([0x0001, 0x8001]), little([0x0001, 0x0001]), .float16) == 2 / 2.0.squareRoot())
+        let subnormal = try #require(distance(little([0x0001, 0x8001]), little([0x0001, 0x0001]), .float16))
+        #expect(abs(subnormal - 2.0.squareRoot()) < 1e-15)
         #expect(distance(little([0x7c00]), little([0x3c00]), .float16)?.isNaN == true)
         #expect(distance(little([0x4000]), little([0x3f80]), .bfloat16) == 0.5)
         #expect(distance(floats([0]), floats([1]), .float32) == .infinity)

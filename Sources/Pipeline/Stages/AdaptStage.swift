@@ -52,7 +52,7 @@ public struct AdaptStage {
             try setName(digest, store)
             return Result(run: digest, record: record, wasCached: true, resumedFrom: nil, timing: try RunTiming.read(setup.key, store))
         }
-        try NameInUse.check(store, kind: RunRecord.artifactKind, name: name, replaces: replaces)
+        try NameInUse.check(store, kind: RunRecord.artifactKind, name: name, replaces: replaces, making: setup.key)
 
         let work = try setup.makeWork(context)
         let checkpoints = CheckpointStorage(

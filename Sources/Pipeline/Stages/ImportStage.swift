@@ -170,9 +170,11 @@ enum NameInUse {
         }
     }
 
-    static func check(_ store: Store, kind: String, name: String, replaces: Bool) throws {
+    /// - Parameter key: of the stage that is about to run; a name that stands for what it made before, and lost, is not in the way.
+    static func check(_ store: Store, kind: String, name: String, replaces: Bool, making key: Digest? = nil) throws {
         try checkForm(name)
-        guard !replaces, try store.reference(kind: kind, name: name) != nil else { return }
+        guard !replaces, let reference = try store.reference(kind: kind, name: name) else { return }
+        if let key, (try? store.artifact(reference.digest).provenance.stageKey()) == key { return }
         throw PipelineError(.usage, "the \(kind) name '\(name)' is in use",
                             advice: "Choose another name, or give --replace: the old one stays in the name's history.")
     }

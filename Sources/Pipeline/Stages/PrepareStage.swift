@@ -61,7 +61,7 @@ public struct PrepareStage {
             try setName(dataset.digest, context.store)
             return Result(dataset: dataset, wasCached: true)
         }
-        try NameInUse.check(context.store, kind: PreparedDataset.artifactKind, name: name, replaces: replaces)
+        try NameInUse.check(context.store, kind: PreparedDataset.artifactKind, name: name, replaces: replaces, making: key)
 
         let tokenizer = try model.tokenizer()
         let writer = try context.store.writer()

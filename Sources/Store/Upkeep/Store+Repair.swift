@@ -1,7 +1,7 @@
 extension Store {
     /// Looks for what a verification finds damaged or missing, and puts it back.
     ///
-    /// Bytes are checked before they are written, blobs come before the manifest that names them, and each file is replaced in one step.
+    /// Bytes are checked before they are written, missing blobs come before the manifest that names them, and each file is replaced in one step.
     /// Remembered stages of artifacts that stay damaged are forgotten, so that running them makes those again.
     ///
     /// - Parameter changes: false only looks, and works on a store that is only read.
@@ -14,11 +14,12 @@ extension Store {
         // Between the looking and the writing no collection may take the rest away.
         let lease = changes ? try leases.lease() : nil
         defer { lease?.release() }
-        let work = RepairWork(self, sources, session)
+        let work = try RepairWork(self, sources, session)
         let (manifests, blobs, references) = (found.digests(in: "artifacts"), found.digests(in: "blobs"), found.names)
         for digest in manifests { try work.mendManifest(digest) }
-        for digest in blobs { try work.mendBlob(digest) }
+        // A reference may tell of a manifest, and that of the blobs that are needed.
         for (kind, name) in references { try work.mendReference(kind: kind, name: name) }
+        for digest in blobs { try work.mendBlob(digest) }
         for problem in found.problems where problem.path == "retention.json" {
             work.report.items.append(.init(path: problem.path, outcome: .lost))
         }
@@ -57,10 +58,10 @@ private final class RepairWork {
     private var outcomes: [Digest: RepairReport.Outcome] = [:]
     private var lostManifests: [Digest] = []
 
-    init(_ store: Store, _ sources: [any RepairSource], _ session: StagingSession?) {
+    init(_ store: Store, _ sources: [any RepairSource], _ session: StagingSession?) throws {
         (self.store, self.sources, self.session) = (store, sources, session)
-        for digest in (try? store.manifestReader.storage.list(prefix: "")) ?? [] {
-            if let artifact = try? store.artifact(digest) { know(digest, artifact) }
+        for digest in try store.manifestReader.storage.list(prefix: "") {
+            do { know(digest, try store.artifact(digest)) } catch let error as StoreError where error.isDamage { continue }
         }
     }
 
@@ -141,7 +142,10 @@ private final class RepairWork {
         // A memory that cannot be read is none; forgetting it costs a computation at most.
         var outcome = StoreConventions.keeps(kind) ? RepairReport.Outcome.lost : .unneeded
         for source in sources {
-            guard let reference = try source.reference(kind: kind, name: name), artifacts[reference.digest] != nil else { continue }
+            guard let reference = try source.reference(kind: kind, name: name) else { continue }
+            // Nobody else may have known of the artifact.
+            if artifacts[reference.digest] == nil { try mendManifest(reference.digest) }
+            guard artifacts[reference.digest] != nil else { continue }
             if let session {
                 try store.references.set(
                     kind: kind, name: name, to: reference.digest, isReplacing: true, tool: store.tool, session: session)
