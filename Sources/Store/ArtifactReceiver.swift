@@ -72,11 +72,15 @@ public final class ArtifactReceiver: Sendable {
 
     private func check(_ file: PartialFile, _ digest: Digest, _ plainByteCount: Int) throws {
         let arrived = BlobReader(storage: Arrived(path: file.path, files: store.files), place: file.path)
-        let found = try arrived.facts(digest)?.plainByteCount
-        guard found == plainByteCount else {
+        let facts = try arrived.facts(digest)
+        guard facts?.plainByteCount == plainByteCount else {
             throw StoreError(
                 .damaged, operation: "take a blob from elsewhere", expected: "\(plainByteCount) plain bytes of \(digest.short)",
-                found: found.map { "\($0)" } ?? "nothing")
+                found: facts.map { "\($0.plainByteCount)" } ?? "nothing")
+        }
+        guard facts?.base == nil else {
+            throw StoreError(
+                .damaged, operation: "take a blob from elsewhere", expected: "a form that can be read by itself", found: "a delta")
         }
         try arrived.verify(digest)
     }
@@ -89,8 +93,8 @@ public final class ArtifactReceiver: Sendable {
         _ digest: Digest, plainByteCount: Int, from other: Store, isCancelled: () -> Bool = { false },
         progress: (Int) -> Void = { _ in }
     ) throws -> (byteCount: Int, isNew: Bool) {
+        if try has(digest, plainByteCount: plainByteCount) { return (try store.blobReader.facts(digest)?.storedByteCount ?? 0, false) }
         let blob = try other.encodedBlob(digest)
-        if try has(digest, plainByteCount: plainByteCount) { return (blob.byteCount, false) }
         let file = try partialFile(key: nil)
         var buffer = [UInt8](repeating: 0, count: max(1, min(blob.byteCount, 1 << 20)))
         while file.byteCount < blob.byteCount {

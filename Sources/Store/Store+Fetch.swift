@@ -35,7 +35,7 @@ extension Store {
         var total = 0
         for (_, artifact) in closure.artifacts {
             for blob in artifact.blobs where waiting.insert(blob.digest).inserted {
-                total += try other.encodedBlob(blob.digest).byteCount
+                total += try other.blobReader.facts(blob.digest)?.storedByteCount ?? 0
             }
         }
         var done = 0
@@ -44,7 +44,8 @@ extension Store {
                 let (byteCount, isNew) = try receiver.copy(
                     blob.digest, plainByteCount: blob.blobByteCount, from: other, isCancelled: isCancelled
                 ) { count in
-                    done += count
+                    // A delta is longer on its way than in its file.
+                    done = min(done + count, total)
                     progress(done, total)
                 }
                 if isNew {
@@ -53,7 +54,7 @@ extension Store {
                 } else {
                     report.skippedBlobCount += 1
                     report.skippedBytes += byteCount
-                    done += byteCount
+                    done = min(done + byteCount, total)
                 }
                 progress(done, total)
             }

@@ -115,6 +115,27 @@ import Testing
     }
 }
 
+@Suite struct DeltaTransferTests {
+    @Test func aDifferenceTravelsAsABlobThatStandsForItself() throws {
+        let sample = try BaseTests.Sample(), other = try Store(at: sample.folder.url.appending(path: "other"))
+        #expect(try sample.codec(1) == "delta")
+        let report = try other.fetch(sample.artifacts[1], from: sample.store, lineage: false)
+        #expect(report.movedBlobCount == 1)
+        #expect(try other.base(of: sample.blobs[1].digest) == nil)
+        #expect(try other.load(sample.artifacts[1]) == sample.store.load(sample.artifacts[1]))
+        #expect(try other.verify().isClean)
+        #expect(try other.fetch(sample.artifacts[2], from: sample.store).skippedBlobCount == 1)
+        #expect(try other.verify().isClean)
+    }
+
+    @Test func aDifferenceFromElsewhereIsRefused() throws {
+        let sample = try BaseTests.Sample(), receiver = try sample.store.receiver(), file = try receiver.partialFile(key: nil)
+        try Data(contentsOf: sample.url(1)).withUnsafeBytes { try file.append($0) }
+        let found = try code { try receiver.accept(file, as: sample.blobs[1].digest, plainByteCount: sample.blobs[1].byteCount) }
+        #expect(found == .damaged)
+    }
+}
+
 @Suite struct UpstreamTests {
     private struct Pair {
         let folder = try! TemporaryFolder()
