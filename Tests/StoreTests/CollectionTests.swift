@@ -1,4 +1,6 @@
+import Dispatch
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Store
@@ -204,6 +206,28 @@ import Testing
         #expect(plan.blobCount == 1)
         try collect()
         #expect(try store.usage().unreferencedCount == 0)
+    }
+
+    @Test(arguments: ["name", "hold", "write"])
+    func `what could be taken away is not named, held or relied on while a collection decides`(_ what: String) throws {
+        let digest = try save(75).digest
+        let locks = try store.leases.alone(waiting: 0)
+        let isDone = Mutex(false)
+        let group = DispatchGroup()
+        DispatchQueue.global().async(group: group) { [folder] in
+            guard let other = try? folder.open() else { return }
+            switch what {
+            case "name": try? other.setReference(kind: "model", name: "late", to: digest)
+            case "hold": _ = try? other.hold(digest)
+            default: _ = try? other.writer()
+            }
+            isDone.withLock { $0 = true }
+        }
+        #expect(group.wait(timeout: .now() + 0.3) == .timedOut)
+        #expect(!isDone.withLock { $0 })
+        for lock in locks { lock.release() }
+        group.wait()
+        #expect(isDone.withLock { $0 })
     }
 
     @Test func `two collections do not meet`() throws {
