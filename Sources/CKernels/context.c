@@ -75,15 +75,11 @@ static void *worker_main(void *raw) {
 }
 
 ck_context *ck_context_create(int threads, ck_isa isa) {
-    if (threads < 1 || isa > ck_isa_best()) return NULL;
+    if (threads < 1 || !ck_isa_available(isa)) return NULL;
     ck_context *c = NULL;
     if (posix_memalign((void **)&c, 64, sizeof *c) != 0) return NULL;
     *c = (ck_context){.threads = threads};
-    c->table = &ck_table_baseline;
-#if defined(__x86_64__)
-    if (isa == CK_ISA_AVX2) c->table = &ck_table_avx2;
-    if (isa == CK_ISA_AVX512) c->table = &ck_table_avx512;
-#endif
+    c->table = ck_isa_table(isa);
     pthread_mutex_init(&c->mutex, NULL);
     pthread_cond_init(&c->wake, NULL);
     c->handles = calloc((size_t)threads, sizeof *c->handles);

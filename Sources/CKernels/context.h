@@ -5,6 +5,12 @@
 #include "CKernels.h"
 #include <stddef.h>
 
+/// What multiplies bfloat16 in an instruction set: nothing (elements are rounded and multiplied as float32), products of
+/// pairs in vectors, or tiles.
+#define CK_UNITS_NONE 0
+#define CK_UNITS_DOT 1
+#define CK_UNITS_TILES 2
+
 typedef struct {
     const char *name;
     void (*multiply)(ck_context *, const ck_product *);
@@ -28,8 +34,12 @@ extern const ck_table ck_table_baseline;
 #if defined(__x86_64__)
 extern const ck_table ck_table_avx2;
 extern const ck_table ck_table_avx512;
+extern const ck_table ck_table_avx512bf16, ck_table_avx512bf16_emulated;
+extern const ck_table ck_table_amx, ck_table_amx_emulated;
 #endif
 
+/// Null for a set that the compiler's target does not have.
+const ck_table *ck_isa_table(ck_isa isa);
 const ck_table *ck_context_table(const ck_context *context);
 /// Scratch shared by all threads during one call, at least `bytes`, aligned to 64; grows and is kept.
 void *ck_shared_scratch(ck_context *context, size_t bytes);

@@ -1,23 +1,78 @@
 // Chooses the kernels of a context; the public functions forward to its table.
+#define _GNU_SOURCE
 #include "context.h"
+#include <pthread.h>
 
-ck_isa ck_isa_best(void) {
+#if defined(__x86_64__)
+#include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+static bool has_bf16_pairs(void) {
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 5 & 1;
+}
+
+/// Tiles need the processor's units (leaf 7: tiles and bfloat16), a system that saves them, and its leave for this process.
+static bool has_tiles(void) {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+    unsigned a, b, c, d, saved, high;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d >> 22 & 1) || !(d >> 24 & 1)) return false;
+    __asm__ volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+    enum { TILE_STATES = 3 << 17, REQUEST = 0x1023, TILE_DATA = 18 };  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    return (saved & TILE_STATES) == TILE_STATES && syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+#else
+    return false;
+#endif
+}
+#endif
+
+static ck_isa find_best(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl"))
-        return CK_ISA_AVX512;
+        __builtin_cpu_supports("avx512vl")) {
+        if (!has_bf16_pairs()) return CK_ISA_AVX512;
+        return has_tiles() ? CK_ISA_AMX : CK_ISA_AVX512BF16;
+    }
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return CK_ISA_AVX2;
 #endif
     return CK_ISA_BASELINE;
 }
 
-const char *ck_isa_name(ck_isa isa) {
+static ck_isa best;
+static pthread_once_t best_is_known = PTHREAD_ONCE_INIT;
+static void learn_best(void) { best = find_best(); }
+
+ck_isa ck_isa_best(void) {
+    pthread_once(&best_is_known, learn_best);
+    return best;
+}
+
+bool ck_isa_available(ck_isa isa) {
+    return isa > CK_ISA_AMX ? ck_isa_table(isa) && ck_isa_best() >= CK_ISA_AVX2 : isa <= ck_isa_best();
+}
+
+const ck_table *ck_isa_table(ck_isa isa) {
     switch (isa) {
-    case CK_ISA_AVX2: return "avx2";
-    case CK_ISA_AVX512: return "avx512";
-    default: return "baseline";
+    case CK_ISA_BASELINE: return &ck_table_baseline;
+#if defined(__x86_64__)
+    case CK_ISA_AVX2: return &ck_table_avx2;
+    case CK_ISA_AVX512: return &ck_table_avx512;
+    case CK_ISA_AVX512BF16: return &ck_table_avx512bf16;
+    case CK_ISA_AMX: return &ck_table_amx;
+    case CK_ISA_AVX512BF16_EMULATED: return &ck_table_avx512bf16_emulated;
+    case CK_ISA_AMX_EMULATED: return &ck_table_amx_emulated;
+#endif
+    default: return NULL;
     }
+}
+
+const char *ck_isa_name(ck_isa isa) {
+    const ck_table *table = ck_isa_table(isa);
+    return table ? table->name : "unknown";
 }
 
 #define TABLE ck_context_table(context)

@@ -7,28 +7,9 @@
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
 #define CK_WIDTH 16
 #define CK_MR 14
-#include "simd.h"
-#include "dropout.body.h"
-#include "activation.body.h"
-#include "product.body.h"
-#include "normalisation.body.h"
-#include "attention.body.h"
-
-const ck_table ck_table_avx512 = {
-    .name = "avx512",
-    .multiply = multiply,
-    .add_column_sums = add_column_sums,
-    .activation_backward = activation_backward,
-    .activate = activate,
-    .exponential = exponential,
-    .dropout_rows = dropout_rows,
-    .residual_norm = residual_norm,
-    .residual_norm_backward = residual_norm_backward,
-    .embed = embed,
-    .embed_backward_norm = embed_backward_norm,
-    .scatter_add = scatter_add,
-    .attend = attend,
-    .attend_backward = attend_backward,
-};
+#define CK_UNITS CK_UNITS_NONE
+#define CK_TABLE ck_table_avx512
+#define CK_NAME "avx512"
+#include "kernels.body.h"
 #pragma clang attribute pop
 #endif

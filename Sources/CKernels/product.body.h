@@ -41,6 +41,16 @@ static void register_kernel(int64_t K, const float *restrict a, const float *res
             c[i * c_row + j] = accumulate ? c[i * c_row + j] + edge[i * NR + j] : edge[i * NR + j];
 }
 
+/// x[i] rounded to bfloat16: what products of that format multiply where no unit does it.
+static void round_to_bf16(float *x, int64_t n) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) store(x + i, (vf)bf16_bits(load(x + i)));
+    for (; i < n; i++) {
+        uint32_t bits = bf16_bits_of(x[i]);
+        memcpy(x + i, &bits, 4);
+    }
+}
+
 typedef float v4 __attribute__((vector_size(16)));
 typedef float v4_unaligned __attribute__((vector_size(16), aligned(4)));
 
@@ -126,6 +136,19 @@ static void product_pack_item(void *raw, int64_t index, int worker) {
         int64_t column = panel * NR, columns = p->n - column < NR ? p->n - column : NR;
         pack_b_panel(p->b + (j->k0 + k) * p->b_row + column * p->b_col, p->b_row, p->b_col, kn, columns,
                      out + panel * kn * NR);
+        if (p->format == CK_BF16) round_to_bf16(out + panel * kn * NR, kn * NR);
+    }
+}
+
+/// Bias and activation of a tile of C. It is still in the second-level cache, so they cost no memory traffic of their own.
+static void finish_tile(const ck_product *p, int64_t row0, int64_t rows, int64_t column, int64_t end) {
+    if (!p->bias && !p->activated) return;
+    for (int64_t i = row0; i < row0 + rows; i++) {
+        float *c = p->c + i * p->c_row;
+        if (p->bias)
+            for (int64_t n = column; n < end; n += W)
+                store_some(c + n, load_some(c + n, end - n) + load_some(p->bias + n, end - n), end - n);
+        if (p->activated) activate_row(p->activation, c + column, p->activated + i * p->c_row + column, end - column);
     }
 }
 
@@ -140,6 +163,7 @@ static void product_tile_item(void *raw, int64_t index, int worker) {
         int64_t kn = j->kn - k < KC ? j->kn - k : KC;
         bool accumulate = p->accumulate || j->k0 + k > 0;
         pack_a(p->a + row0 * p->a_row + (j->k0 + k) * p->a_col, p->a_row, p->a_col, rows, kn, a);
+        if (p->format == CK_BF16) round_to_bf16(a, round_up(rows, MR) * kn);
         const float *block = j->packed + k * j->panels * NR;
         for (int64_t panel = panel0; panel < panel_end; panel++) {
             int64_t column = panel * NR, columns = p->n - column < NR ? p->n - column : NR;
@@ -148,16 +172,7 @@ static void product_tile_item(void *raw, int64_t index, int worker) {
                                 rows - i < MR ? rows - i : MR, columns, accumulate);
         }
     }
-    if (j->k0 + j->kn < p->k || (!p->bias && !p->activated)) return;
-    // The tile is still in the second-level cache: bias and activation cost no memory traffic of their own.
-    int64_t column = panel0 * NR, end = panel_end * NR < p->n ? panel_end * NR : p->n;
-    for (int64_t i = row0; i < row0 + rows; i++) {
-        float *c = p->c + i * p->c_row;
-        if (p->bias)
-            for (int64_t n = column; n < end; n += W)
-                store_some(c + n, load_some(c + n, end - n) + load_some(p->bias + n, end - n), end - n);
-        if (p->activated) activate_row(p->activation, c + column, p->activated + i * p->c_row + column, end - column);
-    }
+    if (j->k0 + j->kn == p->k) finish_tile(p, row0, rows, panel0 * NR, panel_end * NR < p->n ? panel_end * NR : p->n);
 }
 
 static void multiply(ck_context *context, const ck_product *p) {
@@ -190,12 +205,16 @@ static void multiply(ck_context *context, const ck_product *p) {
 INLINE int64_t local_scratch(int64_t M, int64_t N, int64_t K) { return (round_up(M, MR) + round_up(N, NR)) * K + 64; }
 
 /// A product by one thread, for the small matrices of attention; sums over the whole of k at once.
-static void multiply_local(int64_t M, int64_t N, int64_t K, const float *a, int64_t a_row, int64_t a_col,
+static void multiply_local(ck_format format, int64_t M, int64_t N, int64_t K, const float *a, int64_t a_row, int64_t a_col,
                            const float *b, int64_t b_row, int64_t b_col, float *c, int64_t c_row, float *scratch) {
     float *packed_b = scratch, *packed_a = scratch + round_up(round_up(N, NR) * K, 16);
     pack_a(a, a_row, a_col, M, K, packed_a);
     for (int64_t j = 0; j < N; j += NR)
         pack_b_panel(b + j * b_col, b_row, b_col, K, N - j < NR ? N - j : NR, packed_b + j * K);
+    if (format == CK_BF16) {
+        round_to_bf16(packed_a, round_up(M, MR) * K);
+        round_to_bf16(packed_b, round_up(N, NR) * K);
+    }
     for (int64_t j = 0; j < N; j += NR)
         for (int64_t i = 0; i < M; i += MR)
             register_kernel(K, packed_a + i * K, packed_b + j * K, c + i * c_row + j, c_row, M - i < MR ? M - i : MR,

@@ -52,6 +52,19 @@ INLINE float max_lanes(vf x) {
     return m;
 }
 
+/// The bits of x rounded to bfloat16, nearest even, in the upper half of each lane; a NaN stays one.
+INLINE vu bf16_bits(vf x) {
+    vu bits = (vu)x, rounded = bits + 0x7fff + (bits >> 16 & 1);
+    vi is_number = x == x;
+    return ((rounded & (vu)is_number) | ((bits | 0x400000) & ~(vu)is_number)) & 0xffff0000u;
+}
+/// The scalar twin.
+INLINE uint32_t bf16_bits_of(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    return (x == x ? bits + 0x7fff + (bits >> 16 & 1) : bits | 0x400000) & 0xffff0000u;
+}
+
 /// eˣ, relative error below 2e-7 for −87 ≤ x ≤ 88; clamped outside, a NaN stays one. Cephes' polynomial.
 INLINE vf exp_f(vf x) {
     x = min_f(splat(88.3f), max_f(splat(-87.3f), x));  // in this order both comparisons let a NaN through

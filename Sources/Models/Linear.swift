@@ -5,10 +5,13 @@ struct Linear<B: Backend> {
     let inputs: Int, outputs: Int
     /// Offsets in the flat parameters.
     let weight: Int, bias: Int
+    /// Computed in float32 whatever the backend's precision.
+    let isFloat32: Bool
 
-    init(_ name: String, inputs: Int, outputs: Int, unit: ParameterUnit, layout: inout ParameterLayout) {
+    init(_ name: String, inputs: Int, outputs: Int, unit: ParameterUnit, isFloat32: Bool = false, layout: inout ParameterLayout) {
         self.inputs = inputs
         self.outputs = outputs
+        self.isFloat32 = isFloat32
         layout.append("\(name).weight", [outputs, inputs], role: .weight, unit: unit)
         layout.append("\(name).bias", [outputs], role: .bias, unit: unit)
         weight = layout["\(name).weight"]!.offset
@@ -23,21 +26,27 @@ struct Linear<B: Backend> {
             bias: weights + bias, y: y)
         product.activation = activation
         product.activated = activated
-        backend.multiply(product)
+        multiply(backend, product)
     }
 
     /// Overwrites dx, or adds to it.
     func inputGradient(_ backend: B, _ weights: B.Source, rows: Int, dy: B.Source, dx: B.Target, accumulates: Bool) {
-        backend.multiply(.linearInputGradient(
+        multiply(backend, .linearInputGradient(
             rows: rows, inputs: inputs, outputs: outputs, dy: dy, weight: weights + weight, dx: dx,
             accumulates: accumulates))
     }
 
     /// Adds to the gradient of W and b.
     func parameterGradient(_ backend: B, _ gradient: B.Target, rows: Int, dy: B.Source, x: B.Source) {
-        backend.multiply(.linearWeightGradient(
+        multiply(backend, .linearWeightGradient(
             rows: rows, inputs: inputs, outputs: outputs, dy: dy, x: x, dw: gradient + weight))
         backend.addColumnSums(rows: rows, columns: outputs, dy, stride: outputs, into: gradient + bias)
+    }
+
+    private func multiply(_ backend: B, _ product: Product<B.Scalar>) {
+        var product = product
+        product.isFloat32 = isFloat32
+        backend.multiply(product)
     }
 }
 

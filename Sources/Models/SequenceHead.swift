@@ -12,8 +12,8 @@ struct SequenceHead<B: Backend> {
     init(_ c: EncoderConfiguration, outputs: Int, sequences: Int, layout: inout ParameterLayout,
          workspace: Workspace<B.Scalar>) {
         (width, self.outputs, dropsBeforeDense) = (c.hiddenSize, outputs, c.family.dropsBeforeDense)
-        dense = Linear(c.family.denseName, inputs: width, outputs: width, unit: .head, layout: &layout)
-        projection = Linear(c.family.outputName, inputs: width, outputs: outputs, unit: .head, layout: &layout)
+        dense = Linear(c.family.denseName, inputs: width, outputs: width, unit: .head, isFloat32: true, layout: &layout)
+        projection = Linear(c.family.outputName, inputs: width, outputs: outputs, unit: .head, isFloat32: true, layout: &layout)
         first = workspace.plan(sequences * width)
         pooled = workspace.plan(sequences * width)
         dropped = workspace.plan(sequences * width)

@@ -44,6 +44,11 @@ public struct StoredModel {
         return try StoredModel(store, digest: model, artifact: store.artifact(model))
     }
 
+    /// Number format that the model was adapted in: what it is evaluated and used in unless something else is asked for.
+    public var precision: Precision {
+        artifact.provenance.recipe["recipe"]?["precision"]?.stringValue.flatMap(Precision.init(rawValue:)) ?? .fp32
+    }
+
     public func tokenizer() throws -> any Tokenizer { try StoredTokenizer.read(artifact, store) }
 
     /// Whether the model has a tensor of this name.

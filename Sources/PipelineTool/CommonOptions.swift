@@ -29,6 +29,7 @@ struct CommonOptions: ParsableArguments {
     var threads: Int?
 
     func validate() throws {
+        try KernelLimit.check()
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads takes a number from 1 to 1024, not \(threads).")
         }

@@ -75,6 +75,8 @@ public struct Product<Scalar> {
     public var activation = Activation.none
     /// With an activation: a second output, activation(C), of C's shape and stride.
     public var activated: UnsafeMutablePointer<Scalar>?
+    /// Multiplied as float32 whatever the backend's precision.
+    public var isFloat32 = false
     /// What the product is for; it is counted as that.
     public var kind = ProductKind.forward
 

@@ -1,24 +1,16 @@
 internal import CKernels
 
-/// Float32 on the CPU: C kernels chosen for the processor at run time, on a pool of threads.
+/// Float32 on the CPU, with matrix products in float32 or bfloat16: C kernels chosen for the processor at run time, on a pool
+/// of threads.
 ///
 /// One backend belongs to one thread of control; its own threads live inside each call.
 public final class CPUBackend: Backend {
     public typealias Scalar = Float
 
-    /// Instruction sets with kernels of their own.
-    public enum InstructionSet: UInt32, CaseIterable, Sendable, CustomStringConvertible {
-        case baseline = 0, avx2 = 1, avx512 = 2
-
-        /// The best one that this machine can run.
-        public static var best: InstructionSet { InstructionSet(rawValue: ck_isa_best().rawValue)! }
-        /// All that this machine can run.
-        public static var available: [InstructionSet] { allCases.filter { $0.rawValue <= best.rawValue } }
-        public var description: String { String(cString: ck_isa_name(ck_isa(rawValue: rawValue))) }
-    }
-
     public let instructionSet: InstructionSet
     public let threads: Int
+    /// Of products that are not marked as float32, and of attention's. May be changed between operations.
+    public var precision: Precision
     private let context: OpaquePointer
     public private(set) var counts = ProductCounts()
 
@@ -27,9 +19,13 @@ public final class CPUBackend: Backend {
         Int(ck_processor_count())
     }
 
-    public init(threads: Int = CPUBackend.processorCount, instructionSet: InstructionSet = .best) {
+    /// - Parameter instructionSet: one that this machine can run.
+    public init(threads: Int = CPUBackend.processorCount, instructionSet: InstructionSet = .best, precision: Precision = .fp32) {
         precondition(threads >= 1)
         self.threads = threads
+        self.precision = precision
+        // In float32 the sets with units for bfloat16 compute what plain AVX-512 does, and are called that.
+        let instructionSet = precision == .fp32 && instructionSet.multipliesBF16 && !instructionSet.isEmulated ? .avx512 : instructionSet
         self.instructionSet = instructionSet
         guard let context = ck_context_create(Int32(threads), ck_isa(rawValue: instructionSet.rawValue)) else {
             fatalError("cannot start \(threads) threads with \(instructionSet) kernels")
@@ -40,6 +36,9 @@ public final class CPUBackend: Backend {
     deinit { ck_context_destroy(context) }
 
     public var name: String { "cpu-\(instructionSet)" }
+
+    /// What a result may depend on besides its inputs: device, kernels and number format, for example `cpu-amx-bf16`.
+    public var numericPath: String { "\(name)-\(precision)" }
 
     /// Calls `body(index)` once for every index below `count`, on all threads, and waits.
     public func parallel(_ count: Int, _ body: (Int) -> Void) {
@@ -57,7 +56,7 @@ public final class CPUBackend: Backend {
 
     public func multiply(_ p: Product<Float>) {
         var product = ck_product(
-            m: Int64(p.m), n: Int64(p.n), k: Int64(p.k), a: p.a, a_row: Int64(p.aRow), a_col: Int64(p.aColumn),
+            format: p.isFloat32 ? CK_FP32 : precision.kernel, m: Int64(p.m), n: Int64(p.n), k: Int64(p.k), a: p.a, a_row: Int64(p.aRow), a_col: Int64(p.aColumn),
             b: p.b, b_row: Int64(p.bRow), b_col: Int64(p.bColumn), c: p.c, c_row: Int64(p.cRow),
             accumulate: p.accumulates, bias: p.bias, activation: p.activation.kernel, activated: p.activated)
         ck_multiply(context, &product)
@@ -106,13 +105,13 @@ public final class CPUBackend: Backend {
     }
 
     public func attend(_ a: AttentionPass<Float>) {
-        var pass = a.kernel
+        var pass = a.kernel(precision)
         ck_attend(context, &pass)
         counts.countForward(a)
     }
 
     public func attendBackward(_ a: AttentionPass<Float>, dContext: Source, dqkv: Target) {
-        var pass = a.kernel
+        var pass = a.kernel(precision)
         ck_attend_backward(context, &pass, dContext, dqkv)
         counts.countBackward(a)
     }
@@ -144,9 +143,13 @@ extension EmbeddingPass<Float> {
     }
 }
 
+extension Precision {
+    fileprivate var kernel: ck_format { self == .bf16 ? CK_BF16 : CK_FP32 }
+}
+
 extension AttentionPass<Float> {
-    fileprivate var kernel: ck_attention {
-        ck_attention(B: Int64(B), T: Int64(T), H: Int64(H), D: Int64(D), starts: starts, example: dropout.example,
+    fileprivate func kernel(_ precision: Precision) -> ck_attention {
+        ck_attention(format: precision.kernel, B: Int64(B), T: Int64(T), H: Int64(H), D: Int64(D), starts: starts, example: dropout.example,
                      key: dropout.key, probability: dropout.probability, qkv: qkv, context: context, log_sum: logSum,
                      longest: Int64(longest))
     }

@@ -59,6 +59,57 @@ struct SequenceModelTests {
         }
     }
 
+    @Test("in bfloat16, logits, loss and gradients stay near PyTorch's, the head in float32", arguments: Golden.names.flatMap { name in
+        CPUBackend.InstructionSet.availableForBF16.map { (name, $0) }
+    })
+    func bfloat16(name: String, set: CPUBackend.InstructionSet) throws {
+        let golden = try Golden(name)
+        let model = SequenceModel(golden.configuration, golden.head,
+                                  backend: CPUBackend(threads: 2, instructionSet: set, precision: .bf16), tokenCapacity: 64,
+                                  sequenceCapacity: 8, trains: true)
+        let parameters = golden.parameters(model.layout)
+        let (loss, gradient) = gradient(golden, model, parameters, rows: Array(golden.ids.indices), size: 8)
+        let expected = Double(golden.expected["loss"]![0])
+        #expect(loss != expected && abs(loss - expected) <= 0.02 * max(1, abs(expected)))
+        var along = 0.0, ours = 0.0, theirs = 0.0
+        for entry in model.layout.entries {
+            for (a, b) in zip(gradient[entry], golden.expected["grad.\(entry.name)"]!) {
+                along += Double(a) * Double(b)
+                ours += Double(a) * Double(a)
+                theirs += Double(b) * Double(b)
+            }
+        }
+        let cosine = along / (ours * theirs).squareRoot()
+        #expect(cosine >= 0.999, "cosine \(cosine)")
+        #expect(abs((ours / theirs).squareRoot() - 1) <= 0.02)
+    }
+
+    @Test("in bfloat16 too, neither threads nor neighbours change a bit", arguments: CPUBackend.InstructionSet.availableForBF16)
+    func bfloat16Bits(set: CPUBackend.InstructionSet) throws {
+        let golden = try Golden("bert-four-heads")
+        func model(_ threads: Int, trains: Bool) -> SequenceModel<CPUBackend> {
+            SequenceModel(golden.configuration, golden.head,
+                          backend: CPUBackend(threads: threads, instructionSet: set, precision: .bf16), tokenCapacity: 64,
+                          sequenceCapacity: 8, trains: trains)
+        }
+        let dropout = DropoutRates(hidden: 0.1, attention: 0.2, classifier: 0.3, seed: 3, step: 5)
+        let gradients = [1, 2, 3].map { threads in
+            let model = model(threads, trains: true)
+            let (_, gradient) = gradient(golden, model, golden.parameters(model.layout), rows: [0, 1, 2, 3, 4], size: 8, dropout: dropout)
+            return Array(UnsafeBufferPointer(start: gradient.pointer, count: gradient.count))
+        }
+        #expect(gradients[0] == gradients[1] && gradients[0] == gradients[2])
+        let one = model(2, trains: false), parameters = golden.parameters(one.layout), batch = golden.batch()
+        golden.fill(batch, [0, 1, 2, 3, 4])
+        let all = one.forward(parameters, batch)
+        let together = (0..<10).map { all[$0] }
+        for row in 0..<5 {
+            golden.fill(batch, [row])
+            let alone = one.forward(parameters, batch)
+            #expect(alone[0] == together[row * 2] && alone[1] == together[row * 2 + 1])
+        }
+    }
+
     @Test("micro-batches add up to the gradient of the whole batch, dropout masks included", arguments: Golden.names)
     func microBatches(name: String) throws {
         let golden = try Golden(name)

@@ -16,6 +16,20 @@ import Testing
         #expect(report["best_s"]?.doubleValue == seconds[0])
     }
 
+    @Test func theFormatAndTheKernelsAreThoseAskedFor() throws {
+        let words = ["bench", "step", "--shape", "minilm-l6", "--batch", "2", "--length", "8", "--steps", "1", "--json"]
+        for format in ["fp32", "bf16"] {
+            let done = try Tool.run(words + ["--precision", format], in: Scratch(), environment: ["PIPELINE_KERNELS": "baseline"])
+            let report = try JSONValue(parsing: Array(done.output.utf8))
+            #expect(report["precision"]?.stringValue == format)
+            #expect(report["numeric_path"]?.stringValue == "cpu-baseline-\(format)")
+        }
+        for words in [words, ["store", "list"]] {
+            let done = try Tool.run(words, in: Scratch(), environment: ["PIPELINE_KERNELS": "avx3"])
+            #expect(done.status == 64 && done.errors.contains("PIPELINE_KERNELS") && done.errors.contains("avx512"))
+        }
+    }
+
     @Test(arguments: [["--shape", "tiny"], ["--precision", "fp16"], ["--length", "513"], ["--steps", "0"], ["--threads", "0"]])
     func whatABenchmarkCannotDoIsRefused(words: [String]) throws {
         let done = try Tool.run(["bench", "step"] + words, in: Scratch())

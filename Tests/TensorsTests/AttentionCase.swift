@@ -16,6 +16,8 @@ struct AttentionCase: OperationCase {
     var key: UInt64 = 0xA77E
     /// Index of the first sequence in the whole batch, and of its data.
     var firstExample = 0
+    /// Of the products: with bf16 the inputs are rounded beforehand, and the tolerances allow for rounded probabilities.
+    var precision = Precision.fp32
 
     var testDescription: String {
         "attention \(H) heads of \(D), lengths \(lengths), dropout \(probability), spread \(spread)"
@@ -34,6 +36,7 @@ struct AttentionCase: OperationCase {
                 dContext += sample.normal(C)
             }
         }
+        guard precision == .fp32 else { return (qkv.map(roundedToBF16), dContext.map(roundedToBF16)) }
         return (qkv, dContext)
     }
 
@@ -70,11 +73,13 @@ struct AttentionCase: OperationCase {
     }
 
     /// A running error analysis: every product errs by √length·u of its sum of magnitudes; an error e of a score is a
-    /// relative error e of its probability; the errors of probabilities, their gradients and the row sums add up.
+    /// relative error e of its probability; the errors of probabilities, their gradients and the row sums add up. Products of
+    /// bfloat16 round probabilities and gradients of scores once more.
     func tolerances(exact: [Output<Double>]) -> [[Double]] {
         let qkv = inputs.qkv.map { Double($0) }, dContext = inputs.dContext.map { Double($0) }
         var context = [Double](repeating: 0, count: C * T), logSum = [Double](repeating: 0, count: H * T)
         var dqkv = [Double](repeating: 0, count: 3 * C * T)
+        let half = precision == .bf16 ? 1.01 * bf16Unit : 0
         let scale = 1 / Double(D).squareRoot(), overD = (Double(D).squareRoot() + 4) * u
         for (b, L) in lengths.enumerated() {
             let first = starts[b], overL = (Double(L).squareRoot() + 4) * u
@@ -102,7 +107,7 @@ struct AttentionCase: OperationCase {
                     for d in 0..<D {
                         var sum = 0.0
                         for j in 0..<L { sum += p[j] * factor(b, h, i, j) * abs(qkv[q(j, d) + 2 * C]) }
-                        context[out + d] = (relative + overL) * sum
+                        context[out + d] = (relative + overL + half) * sum
                         let value = exact[0].values[out + d]
                         center += dContext[out + d] * value
                         centerError += abs(dContext[out + d]) * (context[out + d] + overD * abs(value))
@@ -110,8 +115,8 @@ struct AttentionCase: OperationCase {
                     for j in 0..<L {
                         let dS = scale * p[j] * (dP[j] - center)
                         let differenceError = overD * dPMagnitude[j] + centerError + 3 * u * (abs(dP[j]) + abs(center))
-                        let error = scale * p[j] * differenceError + (relative + overL) * abs(dS)
-                        let weightError = (relative + overL) * p[j] * factor(b, h, i, j)
+                        let error = scale * p[j] * differenceError + (relative + overL + half) * abs(dS)
+                        let weightError = (relative + overL + half) * p[j] * factor(b, h, i, j)
                         for d in 0..<D {
                             dqkv[q(i, d)] += error * abs(qkv[q(j, d) + C])
                             dqkv[q(j, d) + C] += error * abs(qkv[q(i, d)])

@@ -23,6 +23,19 @@ struct AttentionTests {
         expectAgreement(AttentionCase(H: 3, D: 16, lengths: [33, 130], probability: 0.1, spread: spread))
     }
 
+    @Test("agrees with the reference in bfloat16", arguments: heads, mixed)
+    func bfloat16(heads: (count: Int, width: Int), lengths: [Int]) {
+        for probability: Float in [0, 0.1] {
+            let attention = AttentionCase(H: heads.count, D: heads.width, lengths: lengths, probability: probability, precision: .bf16)
+            expectAgreement(attention, precision: .bf16)
+        }
+    }
+
+    @Test("agrees with the reference in bfloat16 at every length up to 40 and at 512", arguments: Array(1...40) + [512])
+    func bfloat16Length(L: Int) {
+        expectAgreement(AttentionCase(H: 2, D: 10, lengths: [L, 3], probability: 0.5, precision: .bf16), precision: .bf16)
+    }
+
     @Test("accepts an empty sequence and an empty pack")
     func empty() {
         expectAgreement(AttentionCase(H: 2, D: 5, lengths: [3, 0, 4]))

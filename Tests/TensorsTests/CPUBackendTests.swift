@@ -11,8 +11,22 @@ struct CPUBackendTests {
     func instructionSets() {
         let available = CPUBackend.InstructionSet.available
         #expect(available.first == .baseline && available.last == .best)
-        #expect(available.map { CPUBackend(threads: 1, instructionSet: $0).name }
-            == ["cpu-baseline", "cpu-avx2", "cpu-avx512"].prefix(available.count).map { $0 })
+        #expect(available.map { CPUBackend(threads: 1, instructionSet: $0, precision: .bf16).numericPath }
+            == ["baseline", "avx2", "avx512", "avx512bf16", "amx"].prefix(available.count).map { "cpu-\($0)-bf16" })
+    }
+
+    @Test("calls the kernels of float32 the same whatever units for bfloat16 there are")
+    func float32Name() {
+        let plain = min(CPUBackend.InstructionSet.best.rawValue, CPUBackend.InstructionSet.avx512.rawValue)
+        #expect(CPUBackend(threads: 1).instructionSet.rawValue == plain)
+        #expect(CPUBackend(threads: 1).numericPath == "cpu-\(CPUBackend(threads: 1).instructionSet)-fp32")
+    }
+
+    @Test("takes the precision that the machine has units for")
+    func fastest() {
+        #expect((Precision.fastest == .bf16) == CPUBackend.InstructionSet.best.multipliesBF16)
+        #expect(CPUBackend.InstructionSet.named("avx2") == .avx2)
+        #expect(CPUBackend.InstructionSet.named("amx-emulated") == nil, "emulations are for tests alone")
     }
 
     @Test("uses as many threads as it is allowed processors")

@@ -19,11 +19,21 @@ protocol OperationCase: Sendable, CustomTestStringConvertible {
 /// The unit roundoff of float32: the largest relative error of one operation.
 let u = 0x1p-24
 
+/// The unit roundoff of bfloat16.
+let bf16Unit = 0x1p-9
+
+/// x rounded to bfloat16, to nearest and ties to even, by arithmetic alone.
+func roundedToBF16(_ x: Float) -> Float {
+    guard x.isFinite, x != 0 else { return x }
+    let unit = Float(sign: .plus, exponent: max(x.exponent, -126) - 7, significand: 1)
+    return (x / unit).rounded(.toNearestOrEven) * unit
+}
+
 /// On every instruction set: one thread agrees with the reference in double, two and three give the same bits as one.
-func expectAgreement(_ operation: some OperationCase, sourceLocation: SourceLocation = #_sourceLocation) {
+func expectAgreement(_ operation: some OperationCase, precision: Precision = .fp32, sourceLocation: SourceLocation = #_sourceLocation) {
     let exact = operation.run(on: ReferenceBackend<Double>())
     let tolerances = operation.tolerances(exact: exact)
-    for outputs in resultsOnEveryCPU(operation, sourceLocation: sourceLocation) {
+    for outputs in resultsOnEveryCPU(operation, precision: precision, sourceLocation: sourceLocation) {
         for (index, output) in outputs.results.enumerated() {
             let place = "\(operation.testDescription), \(outputs.instructionSet), \(output.name)"
             expect(output.values, near: exact[index].values, within: tolerances[index], place,
@@ -34,12 +44,14 @@ func expectAgreement(_ operation: some OperationCase, sourceLocation: SourceLoca
 
 /// The results of every instruction set, after comparing the bits that 1, 2 and 3 threads give.
 @discardableResult
-func resultsOnEveryCPU(_ operation: some OperationCase, sourceLocation: SourceLocation = #_sourceLocation)
+func resultsOnEveryCPU(_ operation: some OperationCase, precision: Precision = .fp32, sourceLocation: SourceLocation = #_sourceLocation)
     -> [(instructionSet: CPUBackend.InstructionSet, results: [Output<Float>])] {
-    CPUBackend.InstructionSet.available.map { set in
-        let single = operation.run(on: CPUBackend(threads: 1, instructionSet: set))
+    let sets = precision == .bf16 ? CPUBackend.InstructionSet.availableForBF16 : CPUBackend.InstructionSet.available
+    return sets.map { set in
+        let single = operation.run(on: CPUBackend(threads: 1, instructionSet: set, precision: precision))
         for threads in 2...3 {
-            for (one, many) in zip(single, operation.run(on: CPUBackend(threads: threads, instructionSet: set))) {
+            let backend = CPUBackend(threads: threads, instructionSet: set, precision: precision)
+            for (one, many) in zip(single, operation.run(on: backend)) {
                 #expect(one.values.map(\.bitPattern) == many.values.map(\.bitPattern),
                         "\(operation.testDescription), \(set), \(one.name): \(threads) threads differ from one",
                         sourceLocation: sourceLocation)

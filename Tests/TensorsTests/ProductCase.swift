@@ -14,6 +14,8 @@ struct ProductCase: OperationCase {
     var isMagnitude = false
     /// Shifts the inputs: with 1 nearly all terms of a sum have the same sign, the worst case for rounding.
     var mean: Float = 0
+    /// Rounds A and B to bfloat16 beforehand: a product of that format then rounds nothing but its sums.
+    var isRounded = false
 
     var testDescription: String {
         "\(m)×\(k)·\(k)×\(n)\(transposesA ? " Aᵀ" : "")\(transposesB ? " Bᵀ" : "")\(accumulates ? " +C" : "")"
@@ -26,7 +28,8 @@ struct ProductCase: OperationCase {
         let (outer, inner) = transposed ? (columns, rows) : (rows, columns)
         let stride = inner + padding
         var sample = Sample(seed, m, n, k)
-        let data = magnitude(sample.normal(outer * inner, mean: mean))
+        var data = magnitude(sample.normal(outer * inner, mean: mean))
+        if isRounded { data = data.map(roundedToBF16) }
         var values = [Float](repeating: .nan, count: outer * stride)
         for i in 0..<outer { for j in 0..<inner { values[i * stride + j] = data[i * inner + j] } }
         return (values, transposed ? 1 : stride, transposed ? stride : 1)

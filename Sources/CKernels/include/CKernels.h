@@ -16,12 +16,18 @@
 extern "C" {
 #endif
 
-/// Instruction sets with kernels of their own, in rising order of preference.
-typedef enum { CK_ISA_BASELINE = 0, CK_ISA_AVX2 = 1, CK_ISA_AVX512 = 2 } ck_isa;
+/// Instruction sets with kernels of their own, in rising order of preference; then, for tests, sets whose products of bfloat16
+/// do in plain C what the units of others do. Sets from AVX512 on differ in products of bfloat16 alone.
+typedef enum {
+    CK_ISA_BASELINE = 0, CK_ISA_AVX2 = 1, CK_ISA_AVX512 = 2, CK_ISA_AVX512BF16 = 3, CK_ISA_AMX = 4,
+    CK_ISA_AVX512BF16_EMULATED = 5, CK_ISA_AMX_EMULATED = 6
+} ck_isa;
 
-/// The best set that this processor and its kernel can run.
+/// The best set that this processor and its system can run. Asks the system once for leave to use tiles.
 ck_isa ck_isa_best(void);
-/// "baseline", "avx2", "avx512".
+/// Whether this machine can run the kernels of a set.
+bool ck_isa_available(ck_isa isa);
+/// "baseline", "avx2", "avx512", "avx512bf16", "amx", "avx512bf16-emulated", "amx-emulated".
 const char *ck_isa_name(ck_isa isa);
 
 /// Processors that this process may run on.
@@ -44,10 +50,14 @@ void ck_parallel(ck_context *context, int64_t count, void (*body)(void *argument
 
 typedef enum { CK_ACT_NONE = 0, CK_ACT_GELU = 1, CK_ACT_GELU_TANH = 2, CK_ACT_RELU = 3 } ck_activation;
 
+/// What products multiply: float32, or its elements rounded to bfloat16 (nearest even). Sums are float32 in either case.
+typedef enum { CK_FP32 = 0, CK_BF16 = 1 } ck_format;
+
 /// C[i,j] = Σ_k A(i,k)·B(k,j) (+ C[i,j] when `accumulate`) (+ bias[j]); A(i,k) = a[i·a_row + k·a_col], likewise B.
 /// With `activated`, activated[i,j] = activation(C[i,j]) besides (same leading dimension).
 /// The order of a sum over k depends on K alone, so a row's result does not depend on the other rows.
 typedef struct {
+    ck_format format;
     int64_t m, n, k;
     const float *a; int64_t a_row, a_col;
     const float *b; int64_t b_row, b_col;
@@ -122,6 +132,7 @@ void ck_scatter_add(ck_context *context, int64_t T, int64_t C, const int32_t *in
 /// Self-attention of packed sequences: token t holds q, k, v at qkv[t, 0], [t, C], [t, 2C], rows of 3C.
 /// context = drop(softmax(q·kᵀ/√D))·v per sequence and head; log_sum[t,h] = log Σ exp(score).
 typedef struct {
+    ck_format format;            ///< of its products; scores, softmax and dropout are float32
     int64_t B, T, H, D;
     const int32_t *starts;       ///< [B+1] first token of each sequence
     const int32_t *example;      ///< [T] as in ck_dropout

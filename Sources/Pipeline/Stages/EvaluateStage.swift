@@ -16,9 +16,11 @@ public struct EvaluateStage {
     public var data: String?
     /// nil takes the task's development split.
     public var split: String?
+    /// nil takes that of the model's adaptation.
+    public var precision: Precision?
 
-    public init(run: String, data: String? = nil, split: String? = nil) {
-        (self.run, self.data, self.split) = (run, data, split)
+    public init(run: String, data: String? = nil, split: String? = nil, precision: Precision? = nil) {
+        (self.run, self.data, self.split, self.precision) = (run, data, split, precision)
     }
 
     public struct Result: Sendable {
@@ -45,8 +47,8 @@ public struct EvaluateStage {
         let task = dataset.task, name = split ?? task.developmentSplit
         let tokens = try dataset.load(split: name, from: store)
         let (weights, head) = try model.weights()
-        let backend = CPUBackend(threads: context.threads)
-        let path = "\(backend.name)-fp32"
+        let backend = CPUBackend(threads: context.threads, precision: precision ?? model.precision)
+        let path = backend.numericPath
         let provenance = Provenance(
             stage: "eval", stageVersion: Self.version, recipe: ["split": .string(name), "numeric_path": .string(path)],
             inputs: ["model": model.digest, "dataset": dataset.digest])

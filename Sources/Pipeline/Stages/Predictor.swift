@@ -30,8 +30,10 @@ public final class Predictor {
     private let maxLength: Int
     private let context: StageContext
 
-    /// - Parameter maxLength: nil takes that of the dataset the model was adapted on, or the model's own limit.
-    public init(_ text: String, maxLength: Int? = nil, context: StageContext) throws {
+    /// - Parameters:
+    ///   - maxLength: nil takes that of the dataset the model was adapted on, or the model's own limit.
+    ///   - precision: nil takes that of the model's adaptation.
+    public init(_ text: String, maxLength: Int? = nil, precision: Precision? = nil, context: StageContext) throws {
         let stored = try StoredModel.find(text, in: context.store)
         let (weights, head) = try stored.weights()
         let longest = stored.description.configuration.longestSequence
@@ -60,7 +62,8 @@ public final class Predictor {
         self.maxLength = length
         self.context = context
         evaluator = Evaluator(model: SequenceModel(
-            stored.description.configuration, head, backend: CPUBackend(threads: context.threads), tokenCapacity: max(4096, length),
+            stored.description.configuration, head,
+            backend: CPUBackend(threads: context.threads, precision: precision ?? stored.precision), tokenCapacity: max(4096, length),
             sequenceCapacity: 1024, trains: false))
     }
 

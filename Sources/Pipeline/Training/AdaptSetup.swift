@@ -114,7 +114,7 @@ struct AdaptSetup {
     }
 
     func makeWork(_ context: StageContext) throws -> Work {
-        let backend = CPUBackend(threads: context.threads)
+        let backend = CPUBackend(threads: context.threads, precision: recipe.precision)
         let head = adapted.head!.configuration
         let network = SequenceModel(adapted.configuration, head, backend: backend, tokenCapacity: capacity.tokens,
                                     sequenceCapacity: capacity.sequences, trains: true,
@@ -140,7 +140,7 @@ struct AdaptSetup {
         }
         let batches = BatchObjective(
             model: network, parameters: weights, data: train, classWeights: classWeights, rates: rates, frozen: frozen, pass: pass,
-            isCancelled: context.isCancelled)
+            comparesLosses: recipe.optimizer.triesSteps, isCancelled: context.isCancelled)
         let objective: any Objective = recipe.sharpnessRadius == 0
             ? batches
             : try SharpnessAwareObjective(batches, radius: recipe.sharpnessRadius, frozen: frozen) { backend.parallel($0, $1) }
@@ -149,7 +149,7 @@ struct AdaptSetup {
         let extraByteCount = copies * weights.buffer.byteCount + ((pass as? AdversarialPass<CPUBackend>)?.noiseByteCount ?? 0)
         return Work(backend: backend, network: network, weights: weights, optimizer: optimizer, batches: batches, objective: objective,
                     extraByteCount: extraByteCount,
-                    evaluator: Evaluator(model: network), numericPath: "\(backend.name)-\(recipe.precision)")
+                    evaluator: Evaluator(model: network), numericPath: backend.numericPath)
     }
 
     /// Weights of the classes; `balanced` gives n/(K·nₖ), 0 for a class without examples.

@@ -17,6 +17,8 @@ final class BatchObjective: Objective {
     private let classWeights: [Float]?
     private let rates: DropoutRates?
     private let frozen: Set<ParameterUnit>
+    /// Losses are computed in float32 whatever the precision of the gradient.
+    private let comparesLosses: Bool
     private let isCancelled: () -> Bool
     private let micro: PackedBatch
     private var examples: ArraySlice<Int> = []
@@ -25,10 +27,13 @@ final class BatchObjective: Objective {
     /// - Parameters:
     ///   - rates: nil trains without dropout; its step is set by `select`.
     ///   - pass: what is done with each micro-batch; nil is the plain pass.
+    ///   - comparesLosses: every loss is computed in float32. Differences of losses are smaller than bfloat16's rounding; where the
+    ///     gradient is in bfloat16, the loss beside it comes from a forward pass of its own.
     init(model: SequenceModel<CPUBackend>, parameters: Parameters, data: TokenSplit, classWeights: [Float]?,
-         rates: DropoutRates?, frozen: Set<ParameterUnit>, pass: (any TrainingPass<CPUBackend>)? = nil, isCancelled: @escaping () -> Bool) {
+         rates: DropoutRates?, frozen: Set<ParameterUnit>, pass: (any TrainingPass<CPUBackend>)? = nil, comparesLosses: Bool = false,
+         isCancelled: @escaping () -> Bool) {
         (self.model, self.parameters, self.data, self.classWeights) = (model, parameters, data, classWeights)
-        (self.rates, self.frozen, self.isCancelled) = (rates, frozen, isCancelled)
+        (self.rates, self.frozen, self.comparesLosses, self.isCancelled) = (rates, frozen, comparesLosses, isCancelled)
         self.pass = pass ?? PlainPass(model)
         micro = PackedBatch(tokenCapacity: model.tokenCapacity, sequenceCapacity: model.sequenceCapacity,
                             configuration: model.configuration, outputs: model.head.outputs)
@@ -49,11 +54,18 @@ final class BatchObjective: Objective {
     /// The function whose gradient `lossAndGradient` gives: at the noise that was found there, if the step has any.
     ///
     /// - Throws: `AdversarialError` where that noise was not kept or not found yet.
-    func loss() throws -> Double { try evaluate(into: nil) }
+    func loss() throws -> Double {
+        guard comparesLosses else { return try evaluate(into: nil) }
+        let precision = model.backend.precision
+        model.backend.precision = .fp32
+        defer { model.backend.precision = precision }
+        return try evaluate(into: nil)
+    }
 
     func lossAndGradient(into gradient: Parameters) throws -> Double {
         memset(gradient.buffer.pointer, 0, gradient.buffer.byteCount)
-        return try evaluate(into: gradient)
+        let loss = try evaluate(into: gradient)
+        return comparesLosses && model.backend.precision != .fp32 ? try self.loss() : loss
     }
 
     private var normalizer: Double {

@@ -1,6 +1,7 @@
 import Foundation
 import Optimizers
 import Store
+import Tensors
 import Yams
 
 /// How to adapt: every constant of a training run but model, data and seed.
@@ -21,7 +22,8 @@ public struct Recipe: Sendable {
     public let dropout: Float?
     /// One weight for each class; empty for none.
     public let classWeights: [Float]
-    public let precision: String
+    /// Number format of matrix products.
+    public let precision: Precision
     /// Tokens that are in memory at a time. A batch of more is accumulated.
     public let microBatchTokens: Int
     public let evaluation: Evaluation
@@ -61,7 +63,8 @@ public struct Recipe: Sendable {
         Key(name: "steps", defaultText: "", explanation: "updates, instead of epochs"),
         Key(name: "dropout", defaultText: "", explanation: "overrides all dropout rates of the model; empty keeps them"),
         Key(name: "class_weights", defaultText: "[]", explanation: "weight of each class in the loss, or 'balanced'"),
-        Key(name: "precision", defaultText: "fp32", explanation: "number format of matrix products: fp32"),
+        Key(name: "precision", defaultText: "",
+            explanation: "number format of matrix products: \(Precision.names); empty takes the faster one here, fp32 for line searches"),
         Key(name: "micro_batch_tokens", defaultText: "2048", explanation: "tokens in memory at a time; larger batches accumulate"),
         Key(name: "evaluate", defaultText: "epoch", explanation: "when to evaluate: epoch, end, never, or a number of steps"),
         Key(name: "patience", defaultText: "0", explanation: "evaluations without improvement that end the run; 0 never"),
@@ -133,9 +136,11 @@ public struct Recipe: Sendable {
             }
             return numbers.compactMap { $0.map { Float($0) } }
         } ?? []
-        let precision = take("precision") ?? "fp32"
-        guard precision == "fp32" else { throw refuse("precision", precision, "fp32") }
-        self.precision = "fp32"
+        let format = try take("precision").flatMap { value -> Precision? in
+            if value.text == "" { return nil }
+            guard let known = value.text.flatMap(Precision.init(rawValue:)) else { throw refuse("precision", value, Precision.names) }
+            return known
+        }
         microBatchTokens = try count("micro_batch_tokens", 2048, from: 1)
         switch take("evaluate") ?? "epoch" {
         case "epoch": evaluation = .everyEpoch
@@ -163,6 +168,9 @@ public struct Recipe: Sendable {
             throw PipelineError(.recipe, "there is no recipe key '\(FormatError.printable(key))'", advice: "Known keys with \(name): \(known).")
         }
         optimizer = try row.resolve(rest)
+        // Resolved to a name, so that it is a part of the run's identity. A search compares losses, in float32: there the
+        // bfloat16 gradient costs one more forward pass.
+        precision = format ?? (optimizer.triesSteps ? .fp32 : .fastest)
     }
 
     /// Every constant in canonical form: what the run's key is made of.
@@ -179,7 +187,7 @@ public struct Recipe: Sendable {
         }
         members["dropout"] = dropout.map { .number(Double($0)) } ?? .null
         members["class_weights"] = balancesClasses ? .string(Self.balanced) : .array(classWeights.map { .number(Double($0)) })
-        members["precision"] = .string(precision)
+        members["precision"] = .string(precision.rawValue)
         members["micro_batch_tokens"] = .integer(Int64(microBatchTokens))
         members["evaluate"] = switch evaluation {
         case .everyEpoch: "epoch"

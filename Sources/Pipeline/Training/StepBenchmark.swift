@@ -24,6 +24,7 @@ public struct StepBenchmark: Sendable {
     public var steps = 8
     public var threads: Int
     public var microBatchTokens = 2048
+    public var precision = Precision.fastest
 
     public init(shape: Shape, threads: Int) {
         self.shape = shape
@@ -49,7 +50,7 @@ public struct StepBenchmark: Sendable {
             intermediateSize: shape.intermediate, maxPositions: 512, typeVocabularySize: 2, layerNormEpsilon: 1e-12, activation: .gelu,
             hiddenDropout: 0.1, attentionDropout: 0.1, classifierDropout: nil, padID: 0, initializerRange: 0.02)
         let head = HeadConfiguration(outputs: 2, loss: .crossEntropy)
-        let backend = CPUBackend(threads: threads)
+        let backend = CPUBackend(threads: threads, precision: precision)
         let tokens = max(min(microBatchTokens, batch * length), length)
         let network = SequenceModel(c, head, backend: backend, tokenCapacity: tokens, sequenceCapacity: max(1, tokens / length), trains: true)
         let weights = Parameters(layout: network.layout)
@@ -72,7 +73,7 @@ public struct StepBenchmark: Sendable {
         let layers = Double(shape.layers)
         let operations = 6 * layers * (4 * C * C + 2 * C * F) * n + 3 * layers * 4 * Double(batch) * Double(length * length) * C
         return Result(stepSeconds: Array(times.dropFirst()), tokensPerStep: batch * length, floatingPointOperations: operations,
-                      lastLoss: loss, numericPath: "\(backend.name)-fp32")
+                      lastLoss: loss, numericPath: backend.numericPath)
     }
 
     private func randomSplit() -> TokenSplit {

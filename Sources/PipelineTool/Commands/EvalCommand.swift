@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Pipeline
 import Store
+import Tensors
 
 struct EvalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -32,12 +33,17 @@ struct EvalCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Write the predictions as GLUE's server takes them.", valueName: "file"))
     var submission: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Number format of matrix products: fp32 or bf16. Default: that of the adaptation.", valueName: "format"))
+    var precision: Precision?
+
     @OptionGroup var common: CommonOptions
 
     func run() throws {
         let session = try Session(common, .reading, title: "eval")
         let result = try session.perform {
-            try EvaluateStage(run: subject, data: data, split: split).run(session.context())
+            try EvaluateStage(run: subject, data: data, split: split, precision: precision).run(session.context())
         }
         let table = PredictionTable(result)
         var files: [(String, String)] = []

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Pipeline
 import Store
+import Tensors
 
 struct PredictCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -33,6 +34,11 @@ struct PredictCommand: ParsableCommand {
             valueName: "tokens"))
     var maxLength: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Number format of matrix products: fp32 or bf16. Default: that of the adaptation.", valueName: "format"))
+    var precision: Precision?
+
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
@@ -47,7 +53,7 @@ struct PredictCommand: ParsableCommand {
         let session = try Session(common, .reading, title: "predict")
         // Nothing is saved here, so Ctrl-C may end the process as it ends any other.
         let context = StageContext(store: session.store, threads: common.threadCount)
-        let predictor = try Predictor(subject, maxLength: maxLength, context: context)
+        let predictor = try Predictor(subject, maxLength: maxLength, precision: precision, context: context)
         if let text { try predict(text, predictor, session) } else { try predictFile(predictor, session) }
     }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Store
+import Tensors
 import Testing
 
 @testable import Pipeline
@@ -104,6 +105,23 @@ import Testing
         let predictor = try Predictor(stored.digest.description, context: toy.context())
         for (row, text) in ToyTask(development: 30).rows("dev", 30).enumerated() {
             #expect(try predictor.predict([(text.text, nil)])[0].logits == Array(reference[2 * row..<2 * row + 2]))
+        }
+    }
+
+    @Test func `a model is evaluated and used in the precision it was adapted in, unless another is asked for`() throws {
+        let toy = try ToyStore.ready(ToyTask(development: 30))
+        let run = try ToyAdaptation(["epochs": 5, "evaluate": "end", "learning_rate": 2e-3, "precision": "bf16"]).run(toy)
+        #expect(run.result.record.numericPath.hasSuffix("-bf16"))
+        let rounded = try EvaluateStage(run: "run").run(toy.context())
+        let exact = try EvaluateStage(run: "run", precision: .fp32).run(toy.context())
+        #expect(rounded.numericPath == run.result.record.numericPath && exact.numericPath.hasSuffix("-fp32"))
+        #expect(!exact.wasCached && exact.logits != rounded.logits)
+        #expect(zip(exact.logits, rounded.logits).allSatisfy { abs($0 - $1) < 0.05 })
+        #expect(try EvaluateStage(run: "run", precision: .bf16).run(toy.context()).wasCached)
+        let text = ToyTask(development: 30).rows("dev", 30)[0].text
+        for (precision, logits) in [(nil, rounded.logits), (Precision.fp32, exact.logits)] {
+            let predictor = try Predictor("run", precision: precision, context: toy.context())
+            #expect(try predictor.predict([(text, nil)])[0].logits == Array(logits[0..<2]))
         }
     }
 

@@ -18,14 +18,15 @@ import Testing
 
         init(
             _ task: ToyTask = ToyTask(), tokens: Int = 4096, threads: Int = 1, classWeights: [Float]? = nil, dropout: DropoutRates? = nil,
-            frozen: Set<ParameterUnit> = [], adversarial: AdversarialSettings? = nil, keptTokens: Int? = nil
+            frozen: Set<ParameterUnit> = [], adversarial: AdversarialSettings? = nil, keptTokens: Int? = nil,
+            precision: Precision = .fp32, comparesLosses: Bool = false
         ) throws {
             let toy = try ToyStore.ready(task)
             let stored = try StoredModel.find("tiny", in: toy.store)
             let dataset = try PreparedDataset.find("toy", in: toy.store)
             data = try dataset.load(split: "train", from: toy.store)
             model = SequenceModel(
-                stored.description.configuration, HeadConfiguration(dataset.task), backend: CPUBackend(threads: threads),
+                stored.description.configuration, HeadConfiguration(dataset.task), backend: CPUBackend(threads: threads, precision: precision),
                 tokenCapacity: max(tokens, data.longest), sequenceCapacity: 64, trains: true,
                 activationSets: adversarial?.method.activationSets ?? 1)
             weights = Parameters(layout: model.layout)
@@ -35,7 +36,7 @@ import Testing
             objective = BatchObjective(
                 model: model, parameters: weights, data: data, classWeights: classWeights, rates: dropout, frozen: frozen,
                 pass: adversarial.map { [model] in AdversarialPass(model, $0, seed: 5, steps: 10, keptTokens: keptTokens) },
-                isCancelled: { false })
+                comparesLosses: comparesLosses, isCancelled: { false })
         }
 
         func gradient(_ examples: [Int], step: Int = 0) throws -> (loss: Double, gradient: Parameters) {
@@ -68,6 +69,19 @@ import Testing
             #expect(abs(cut.loss - whole.loss) <= 1e-5 * abs(whole.loss))
             #expect(distance(cut.gradient, whole.gradient) <= 1e-5, "micro-batches of \(bench.model.tokenCapacity) tokens")
         }
+    }
+
+    @Test func `where losses are compared they are float32's, and the gradient beside them is not`() throws {
+        let examples = Array(0..<16)
+        let exact = try Bench(dropout: Self.dropout).gradient(examples)
+        let rounded = try Bench(dropout: Self.dropout, precision: .bf16).gradient(examples)
+        #expect(rounded.loss != exact.loss)
+        let bench = try Bench(dropout: Self.dropout, precision: .bf16, comparesLosses: true)
+        let compared = try bench.gradient(examples)
+        #expect(compared.loss == exact.loss)
+        #expect(try bench.objective.loss() == exact.loss)
+        #expect(distance(compared.gradient, rounded.gradient) == 0)
+        #expect(distance(compared.gradient, exact.gradient) > 0)
     }
 
     @Test func `a batch that is cut has the mean over all of it, not the mean of means`() throws {

@@ -1,5 +1,6 @@
 import Optimizers
 import Store
+import Tensors
 import Testing
 
 @testable import Pipeline
@@ -15,6 +16,17 @@ import Testing
 
     private func yamlRefusal(_ text: String) throws -> FormatError? { try error(FormatError.self) { try yaml(text) } }
 
+    @Test func `the precision is resolved to its name, and a search compares losses in float32`() throws {
+        for format in Precision.allCases {
+            let recipe = try Recipe(["precision": .text(format.rawValue)])
+            #expect(recipe.precision == format)
+            #expect(recipe.canonical["precision"] == .string(format.rawValue))
+        }
+        #expect(try Recipe(["optimizer": "adamsls"]).precision == .fp32)
+        #expect(try Recipe(["optimizer": "adamsls", "precision": "bf16"]).precision == .bf16)
+        #expect(try Recipe(["precision": ""]).precision == .fastest)
+    }
+
     @Test func `every constant has its documented default`() throws {
         let recipe = try Recipe([:])
         #expect(recipe.optimizer.name == "adamw")
@@ -22,7 +34,7 @@ import Testing
         #expect(recipe.length == .epochs(3))
         #expect(recipe.dropout == nil)
         #expect(recipe.classWeights.isEmpty && !recipe.balancesClasses)
-        #expect(recipe.precision == "fp32")
+        #expect(recipe.precision == .fastest)
         #expect(recipe.microBatchTokens == 2048)
         #expect(recipe.evaluation == .everyEpoch)
         #expect(recipe.patience == 0)

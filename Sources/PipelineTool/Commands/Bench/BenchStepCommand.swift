@@ -17,8 +17,8 @@ struct BenchStepCommand: ParsableCommand {
     @Option(help: ArgumentHelp("bert-base, minilm-l6 or roberta-large.", valueName: "name"))
     var shape = "bert-base"
 
-    @Option(help: ArgumentHelp("Number format of matrix products: fp32.", valueName: "format"))
-    var precision = "fp32"
+    @Option(help: ArgumentHelp("Number format of matrix products: fp32 or bf16. The faster one here unless given.", valueName: "format"))
+    var precision: Precision?
 
     @Option(help: ArgumentHelp("Sequences in the batch.", valueName: "count"))
     var batch = 32
@@ -39,11 +39,11 @@ struct BenchStepCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
+        try KernelLimit.check()
         let names = StepBenchmark.Shape.catalogue.map(\.name)
         guard names.contains(shape) else {
             throw ValidationError("--shape takes \(names.joined(separator: ", ")), not '\(shape)'.")
         }
-        guard precision == "fp32" else { throw ValidationError("--precision takes fp32, not '\(precision)'.") }
         guard (1...100_000).contains(batch), (1...512).contains(length), (1...100_000).contains(steps),
             microBatchTokens > 0
         else {
@@ -61,6 +61,7 @@ struct BenchStepCommand: ParsableCommand {
         var benchmark = StepBenchmark(shape: shape, threads: threads)
         (benchmark.batch, benchmark.length, benchmark.steps) = (batch, length, steps)
         benchmark.microBatchTokens = microBatchTokens
+        if let precision { benchmark.precision = precision }
         let result = try benchmark.run()
         let median = result.medianSeconds
         let best = result.stepSeconds.min() ?? median
@@ -68,7 +69,7 @@ struct BenchStepCommand: ParsableCommand {
         let tokens = Double(result.tokensPerStep) / median
         let speed = result.floatingPointOperations / median / 1e9
         let report: JSONValue = [
-            "engine": "pipeline", "shape": .string(shape.name), "precision": .string(precision),
+            "engine": "pipeline", "shape": .string(shape.name), "precision": .string(benchmark.precision.rawValue),
             "batch": .integer(Int64(batch)),
             "length": .integer(Int64(length)), "threads": .integer(Int64(threads)),
             "numeric_path": .string(result.numericPath),

@@ -1,0 +1,16 @@
+// Kernels for AVX-512 with its products of bfloat16 pairs.
+#if defined(__x86_64__)
+#include <math.h>
+#include <string.h>
+#include <stdint.h>
+#include <stdbool.h>
+#include <immintrin.h>
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16"))), apply_to = function)
+#define CK_WIDTH 16
+#define CK_MR 14
+#define CK_UNITS CK_UNITS_DOT
+#define CK_TABLE ck_table_avx512bf16
+#define CK_NAME "avx512bf16"
+#include "kernels.body.h"
+#pragma clang attribute pop
+#endif
