@@ -14,6 +14,10 @@ public struct DecoupledDecay: GradientTransformation {
 
     public var hyperparameters: [(key: String, value: HyperparameterValue)] { [("weight_decay", .real(weightDecay))] }
 
+    public var formula: [String] {
+        ["x ← x·(1 − η·\(weightDecay))        beside the step, not for biases and LayerNorm"]
+    }
+
     public var shrinkage: Double { weightDecay }
 
     public func operation(for step: StepContext) -> ((Chunk) -> Void)? { nil }
