@@ -136,7 +136,10 @@ struct ExplanationReport {
         case .null: ""
         case .string(let text): text
         case .array(let items): "[" + items.map(plain).joined(separator: ", ") + "]"
-        default: value.canonicalText()
+        case .bool(let flag): "\(flag)"
+        case .integer(let integer): "\(integer)"
+        case .number(let number): "\(number)"
+        case .object: ""
         }
     }
 
