@@ -3,7 +3,8 @@
 /// How often a search backtracks is up to the loss. But a step size that stays in one region over many steps has lost by
 /// backtracking what it gained by growing, so a search then backtracks ln γ/(p·ln 1/β) times on the mean.
 public struct ExpectedTrials: Hashable, Sendable {
-    /// Of a step that searches and accepts at once; for one searched unit where their number is not known.
+    /// Of a step that searches and accepts at once; for one searched unit where their number is not known. With a step size for
+    /// each unit this holds after the joint steps, which need no loss after the move.
     public let least: Double
     /// Of a step that searches, on the mean while its step size holds.
     public let steady: Double

@@ -15,7 +15,9 @@ public struct DecoupledDecay: GradientTransformation {
     public var hyperparameters: [(key: String, value: HyperparameterValue)] { [("weight_decay", .real(weightDecay))] }
 
     public var formula: [String] {
-        ["x ← x·(1 − η·\(weightDecay))        beside the step, not for biases and LayerNorm"]
+        weightDecay > 0
+            ? ["x ← x·(1 − η·\(weightDecay))        beside the step, not for biases and LayerNorm"]
+            : ["nothing, at a weight_decay of 0"]
     }
 
     public var shrinkage: Double { weightDecay }

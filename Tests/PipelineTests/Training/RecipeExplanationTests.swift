@@ -96,7 +96,7 @@ import Testing
         (["optimizer": "lamb", "trust_clip": [0.01, 7]], "trust-ratio", "7.0"), (["learning_rate": 0.125], "scheduled", "0.125"),
         (["schedule": "cosine"], "scheduled", "cos"), (["optimizer": "lars", "trust_coefficient": 0.25], "lars", "0.25"),
         (["optimizer": "sgd", "momentum": 0.75], "momentum", "0.75"), (["optimizer": "adamsls", "armijo_c": 0.35], "armijo", "0.35"),
-        (["optimizer": "adamsls", "momentum_after_acceptance": true, "betas": [0.9, 0.99]], "armijo", "without momentum"),
+        (["optimizer": "adamsls", "momentum_after_acceptance": true, "betas": [0.9, 0.99]], "armijo", "the loss may rise"),
         (["optimizer": "plasls", "unit_order": "random"], "per-unit-armijo", "drawn"),
         (["optimizer": "plasls", "merge_threshold": 1e-7], "per-unit-armijo", "1e-07"),
         (["optimizer": "salsa", "max_search_interval": 5], "smoothed-armijo", "1…5"),
@@ -113,6 +113,29 @@ import Testing
         let explained = try formula(values)
         #expect(explained.contains(text), "\(explained)")
         #expect(try !formula(values.filter { ["optimizer", "objective"].contains($0.key) }).contains(text))
+    }
+
+    @Test func `memory does not grow with the batch, but for the noise that trials come back to`() throws {
+        let toy = try ToyStore.ready()
+        func bytes(_ batch: Int, _ values: [String: HyperparameterValue]) throws -> Int {
+            try #require(try explain(ToyAdaptation(values.merging(["batch_size": .integer(batch)]) { $1 }), toy).memory.bytes)
+        }
+        let scala: [String: HyperparameterValue] = ["optimizer": "lamb", "objective": "scala"]
+        #expect(try bytes(1024, scala) == bytes(4, scala))
+        let searched: [String: HyperparameterValue] = ["optimizer": "adamsls", "objective": "scala"]
+        #expect(try bytes(22, searched) > bytes(4, searched))
+    }
+
+    @Test func `a search has one copy of the trained weights more, and no other`() throws {
+        let toy = try ToyStore.ready()
+        func items(_ optimizer: String) throws -> [ExpectedMemory.Item] {
+            try explain(ToyAdaptation(["optimizer": .text(optimizer)]), toy).memory.items
+        }
+        let trained = try #require(try items("adamw").first { $0.name == "moment adam.first" }?.bytes)
+        for (search, plain) in [("sgdsls", "sgd"), ("alsals", "adam")] {
+            let extra = try items(search).filter { item in try !items(plain).contains { $0.name == item.name } }
+            #expect(extra.map(\.bytes) == [trained] && extra[0].name.contains("weights before the step"), "\(search)")
+        }
     }
 
     @Test func `with model and data there are figures for them`() throws {

@@ -110,7 +110,7 @@ import Testing
         _ = try run.run(toy)
         let finished = try #require(try error(PipelineError.self) { try run.run(toy) })
         #expect(finished.code == .usage)
-        run.seed = 8
+        (run.seed, run.name) = (8, "other")
         let occupied = try #require(try error(FormatError.self) { try run.run(toy) })
         #expect(occupied.description.contains("not empty"))
     }
