@@ -93,6 +93,9 @@ public protocol Hyperparameterized: Sendable, Hashable {
 
     /// Every constant, in a fixed order.
     var hyperparameters: [(key: String, value: HyperparameterValue)] { get }
+
+    /// What it computes, in plain text: a formula a line, with its constants and their values.
+    var formula: [String] { get }
 }
 
 extension Hyperparameterized {

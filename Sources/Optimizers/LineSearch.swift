@@ -3,6 +3,11 @@ public protocol LineSearch: Hyperparameterized {
     /// How a search that tries steps sees the network; nil for one that never tries, which costs no memory.
     var partition: UnitPartition? { get }
 
+    /// Forward passes that its trials take; nil for a search without trials.
+    ///
+    /// - Parameter units: units that `partition` makes of the network; nil where that is not known.
+    func expectedTrials(units: Int?) -> ExpectedTrials?
+
     /// The numbers that the search carries from step to step, at their starting values.
     ///
     /// - Parameter units: units that `partition` makes of the network at hand; 1 without a partition.
@@ -19,6 +24,7 @@ public protocol LineSearch: Hyperparameterized {
 }
 
 extension LineSearch {
+    public func expectedTrials(units: Int?) -> ExpectedTrials? { nil }
     public var partition: UnitPartition? { nil }
     public var scalars: [StateScalar] { [] }
     public func scalars(units: Int) -> [StateScalar] { scalars }

@@ -13,6 +13,8 @@ public struct StepReport: Sendable, Hashable {
     public let trustRatios: TrustRatios?
     /// What a search that tries steps found; nil for a schedule.
     public let trials: TrialReport?
+    /// The losses that it asked for, in their order.
+    public let tried: [TriedStep]
 }
 
 /// A list of gradient transformations, which give the direction, and one line search, which gives the step size.
@@ -27,6 +29,9 @@ public final class Optimizer {
     /// The gradient of the last step. A chain that measures in its middle leaves an intermediate direction here, unless
     /// its search tries steps.
     public let gradient: Parameters
+
+    /// The direction d of the last step's trials, of the trained tensors; after `keepDirection` only.
+    public private(set) var direction: Parameters?
 
     private let plan: UpdatePlan
     private let parallel: Parallel
@@ -86,6 +91,15 @@ public final class Optimizer {
         sums.deallocate()
     }
 
+    /// The units of a search that tries steps, in the order of its step sizes; empty for a schedule.
+    public var units: [[ParameterUnit]] { trialWorkspace?.units ?? [] }
+
+    /// From now on leaves the direction of each step's trials in `direction`. Costs memory as large as the trained weights.
+    /// Nothing for a schedule, whose steps are not tried.
+    public func keepDirection() {
+        if trialWorkspace != nil, direction == nil { direction = Parameters(layout: plan.momentLayout) }
+    }
+
     /// Evaluates the objective, chooses direction and step size, and moves `objective.parameters`.
     ///
     /// - Throws: what the objective throws, and `OptimizerError` when loss or gradient is not finite. Weights and
@@ -125,7 +139,7 @@ public final class Optimizer {
         state.step = update
         return StepReport(
             step: update, loss: loss, gradientNorm: measurement.directionNorm, learningRate: report.learningRate,
-            trustRatios: trials?.trustRatios ?? trustRatios, trials: report.trials)
+            trustRatios: trials?.trustRatios ?? trustRatios, trials: report.trials, tried: trials?.tried ?? [])
     }
 
     /// Takes the place of a saved optimizer. See `OptimizerState.restore(scalars:layouts:read:)`.
@@ -165,7 +179,7 @@ public final class Optimizer {
 
     private func trialSteps(_ objective: any Objective, measured: Measurement, update: Int) -> TrialSteps? {
         trialWorkspace.map { workspace in
-            TrialSteps(
+            let steps = TrialSteps(
                 objective: objective, update: update, transformations: transformations, momentStarts: momentStarts,
                 gradientMeasurement: measured, workspace: workspace,
                 pass: TrialPass(
@@ -173,6 +187,8 @@ public final class Optimizer {
                     saved: workspace.saved.pointer, moments: momentBases, momentCount: state.moments.count,
                     parallel: parallel),
                 sums: sums)
+            steps.keptDirection = direction
+            return steps
         }
     }
 

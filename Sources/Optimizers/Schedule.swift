@@ -59,6 +59,20 @@ public struct Schedule: Hashable, Sendable {
         }
     }
 
+    /// The factor s as plain text, for a 0-based step k of n with w steps of warm-up.
+    public var formula: [String] {
+        let after =
+            switch shape {
+            case .constant: "1"
+            case .linear: "(n − k)/(n − w)"
+            case .cosine: "½·(1 + cos(π·(k − w)/(n − w)))"
+            case .polynomial(let power, let end):
+                "((η − e)·(1 − (k − w)/(n − w))^\(power) + e)/η, e = \(end) and η the learning rate"
+            case .inverseSquareRoot: "1/√(k/w), without warm-up 1/√((k + 10000)/10000)"
+            }
+        return ["s = k/w for k < w, then \(after)        in step k of n from 0, with w steps of warm-up"]
+    }
+
     /// The factor at a 0-based step. `learningRate` matters to the polynomial shape only.
     public func factor(at step: Int, learningRate: Double) -> Double {
         if step < warmup { return Double(step) / Double(max(1, warmup)) }

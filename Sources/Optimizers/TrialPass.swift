@@ -26,6 +26,8 @@ struct TrialPass {
         case measure(Measures, sums: UnsafeMutablePointer<Double>)
         /// gᵀu into the first of two partial sums a piece.
         case slope(sums: UnsafeMutablePointer<Double>)
+        /// −factor·u into memory in the layout of the moments.
+        case write(factors: [Float], into: UnsafeMutablePointer<Float>)
         /// x ← s − rate·u, exactly s where the rate is 0.
         case displace(rates: [Float])
         /// x ← keep·x.
@@ -61,6 +63,13 @@ struct TrialPass {
         for index in plan.pieces.indices { sums[2 * index] = 0 }
         run(operations, choice, ending: .slope(sums: sums))
         return total(sums)
+    }
+
+    /// d = −factor·u of every tensor, in the layout of the moments.
+    func write(
+        _ operations: [[Operation]], _ choice: Choice, factors: [Float], into target: UnsafeMutablePointer<Float>
+    ) {
+        run(operations, choice, ending: .write(factors: factors, into: target))
     }
 
     /// Puts the weights of the chosen tensors where a step from the saved ones leads.
@@ -144,6 +153,9 @@ struct TrialPass {
             if measures.contains(.weights) { sums[2 * index + 1] = Self.product(s, s, piece.count) }
         case .slope(let sums):
             sums[2 * index] = Self.product(g, u, piece.count)
+        case .write(let factors, let target):
+            let d = (target + piece.momentOffset).lanes
+            for i in 0..<piece.count { d[i] = u[i] * -factors[piece.tensor] }
         case .displace(let rates):
             Self.displace(x, s, u, rates[piece.tensor], piece.count)
         case .decay(let keeps):

@@ -22,7 +22,11 @@ public final class TrialSteps {
     /// Of the chain's scaling by tensor; nil before `begin` and where there is none.
     private(set) var trustRatios: TrustRatios?
     /// Calls of `loss`.
-    public private(set) var forwardPasses = 0
+    public var forwardPasses: Int { tried.count }
+    /// What `loss` was called for.
+    private(set) var tried: [TriedStep] = []
+    /// Where `finish` leaves the direction that was tested; nil where nobody asks for it.
+    var keptDirection: Parameters?
 
     private let objective: any Objective
     private let update: Int
@@ -38,6 +42,8 @@ public final class TrialSteps {
     private var operations: [[TrialPass.Operation]] = [[], []]
     /// Which of the two each unit is tested with.
     private var variants: [Int] = []
+    /// η of each unit as the weights are now.
+    private var displacements: [Double] = []
     /// Weights are saved, and may differ from those before the step.
     private(set) var isOpen = false
 
@@ -65,6 +71,7 @@ public final class TrialSteps {
         prepareChain()
         variants = Array(repeating: direction == .full ? 0 : 1, count: unitCount)
         slopes = Array(repeating: 0, count: unitCount)
+        displacements = slopes
         measureSlopes(of: Set(0..<unitCount))
     }
 
@@ -86,16 +93,19 @@ public final class TrialSteps {
     public func displace(_ units: [Int], by stepSizes: [Double]) {
         precondition(isOpen, "begin comes first")
         pass.displace(operations, choice(Set(units)), rates: rates(stepSizes).map { Float($0) })
+        for unit in units { displacements[unit] = stepSizes[unit] }
     }
 
     /// The loss of the same batch at the weights as they are now.
     public func loss() throws -> Double {
-        forwardPasses += 1
-        return try objective.loss()
+        let loss = try objective.loss()
+        tried.append(TriedStep(stepSizes: displacements, loss: loss))
+        return loss
     }
 
     /// Brings some units back to the saved weights, bit for bit.
     public func restore(_ units: [Int]) {
+        for unit in units { displacements[unit] = 0 }
         let units = Set(units)
         let unitOfTensor = workspace.unitOfTensor
         pass.restore { units.contains(unitOfTensor[$0]) }
@@ -112,6 +122,10 @@ public final class TrialSteps {
         let rates = rates(stepSizes)
         let keeps = zip(pass.plan.tensors, rates).map { tensor, rate in
             Float(1 - rate * (tensor.entry.role.isDecayed ? shrinkage : 0))
+        }
+        if let keptDirection {
+            let factors = pass.plan.tensors.map { Float($0.multiplier) }
+            pass.write(operations, choice(Set(0..<unitCount)), factors: factors, into: keptDirection.pointer)
         }
         let moves = tested == .preconditionedGradient
         if !moves, pass.momentCount == 0, keeps.allSatisfy({ $0 == 1 }) { return }

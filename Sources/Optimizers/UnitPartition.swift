@@ -16,6 +16,14 @@ public enum UnitPartition: Hashable, Sendable {
     /// Units of a network of any depth unless told otherwise: min(10, blocks + 2).
     public static let automatic = UnitPartition.count(10)
 
+    var explanation: String {
+        switch self {
+        case .whole: "the whole network"
+        case .count(let count): "at most \(count), of embeddings, groups of consecutive blocks, and head with pooler"
+        case .perBlock: "embeddings, each block, and head with pooler"
+        }
+    }
+
     /// The units, in the network's order, as the parts of the network in each.
     ///
     /// - Parameter parts: the trained parts, each once or more, in any order.

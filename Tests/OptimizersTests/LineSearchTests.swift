@@ -317,6 +317,7 @@ final class Bowl: Objective {
         static let name = "given"
         let rates: [Double]
         let hyperparameters: [(key: String, value: HyperparameterValue)] = []
+        let formula = ["η as given"]
         static func == (lhs: Self, rhs: Self) -> Bool { lhs.rates == rhs.rates }
         func hash(into hasher: inout Hasher) { hasher.combine(rates) }
         func advance(_ descent: Descent, scalars: inout [StateScalar]) throws -> SearchReport {

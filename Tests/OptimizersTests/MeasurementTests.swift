@@ -8,6 +8,7 @@ import Testing
 struct UnitTensors: GradientTransformation {
     static let name = "unit-tensors"
     var hyperparameters: [(key: String, value: HyperparameterValue)] { [] }
+    var formula: [String] { ["u ← u·‖x‖/‖u‖"] }
     var measures: Measures { [.direction, .weights] }
     static func == (lhs: Self, rhs: Self) -> Bool { true }
     func hash(into hasher: inout Hasher) {}

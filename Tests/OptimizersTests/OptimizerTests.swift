@@ -92,6 +92,7 @@ import Testing
     struct CheckingSearch: LineSearch {
         static let name = "checking"
         let hyperparameters: [(key: String, value: HyperparameterValue)] = []
+        let formula = ["η = 0.5"]
         var scalars: [StateScalar] { [StateScalar(name: "search.tries", value: .integer(0))] }
         static func == (lhs: Self, rhs: Self) -> Bool { true }
         func hash(into hasher: inout Hasher) {}

@@ -10,6 +10,23 @@ public enum AdversarialMethod: Hashable, Sendable {
     /// the clean output held constant.
     case divergence(weight: Double, ascent: Divergence)
 
+    /// What δ climbs, and what the weights descend on.
+    var climbed: String {
+        switch self {
+        case .label, .average: "L(f(E + δ), y)"
+        case .divergence(_, .fromClean): "KL(clean ‖ noisy), the clean output held constant"
+        case .divergence(_, .symmetric): "KL(noisy ‖ clean) + KL(clean ‖ noisy), the clean output held constant"
+        }
+    }
+
+    var descended: String {
+        switch self {
+        case .label: "L(f(E + δ), y)"
+        case .average: "the mean of L(f(E + δ), y) over every δ on the way, the first one included"
+        case .divergence(let weight, _): "L(f(E), y) + \(weight)·(KL(noisy ‖ clean) + KL(clean ‖ noisy))"
+        }
+    }
+
     /// Passes whose activations are kept at one time: what `SequenceModel` has to be made with.
     public var activationSets: Int {
         if case .divergence = self { 2 } else { 1 }
@@ -32,6 +49,19 @@ public struct AdversarialSettings: Hashable, Sendable {
         }
         (self.method, self.noise, self.delay) = (method, noise, delay)
     }
+
+    /// The objective in plain text, a formula a line: y labels, f the model, L the task's loss, all means over the batch.
+    public var formula: [String] {
+        var lines: [String] = []
+        if isPlain { return Self.plainFormula }
+        if delay > 0 { lines.append("step k of n, from 0: plain L(f(E), y) while k < \(delay)·n") }
+        if noise.interval > 1 { lines.append("every \(noise.interval)th step has noise, the others are plain") }
+        lines += noise.formula(climbing: method.climbed)
+        return lines + ["descend on \(method.descended)"]
+    }
+
+    /// Of the task's loss alone.
+    public static let plainFormula = ["descend on L(f(E), y)        L the task's loss, its mean over the batch"]
 
     /// ScaLA on the labels. With `ascentSteps` 0 it is the random-noise control.
     public static func scala(noise: NoiseSettings, delay: Double = 0.5) throws -> Self {

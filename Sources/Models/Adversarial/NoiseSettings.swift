@@ -60,6 +60,35 @@ public struct NoiseSettings: Hashable, Sendable {
         (self.radius, self.ascentSteps, self.share, self.interval) = (radius, ascentSteps, share, interval)
     }
 
+    /// How the noise of one example [length, C] is made, in plain text.
+    ///
+    /// - Parameter climbed: what it climbs.
+    func formula(climbing climbed: String) -> [String] {
+        let place = switch place {
+        case .word: "E the word embeddings, before positions, types and LayerNorm"
+        case .normalized: "E the embeddings after their LayerNorm, before dropout"
+        }
+        let start = switch initialization {
+        case .scaledUniform(let size): "uniform(−1, 1)·\(size)/√(length·C)"
+        case .uniform(let size): "uniform(−1, 1)·\(size)"
+        case .normal(let size): "normal(0, \(size))"
+        case .zero: "0"
+        }
+        let length = switch norm {
+        case .l2: "‖·‖ the root of the sum of squares of an example"
+        case .lInfinity: "‖·‖ the largest element of a token"
+        }
+        var lines = ["\(place); δ of each example"]
+        lines.append(radius.isFinite ? "δ ← Π(\(start))        Π onto ‖δ‖ ≤ \(radius), \(length)" : "δ ← \(start)")
+        if ascentSteps > 0 {
+            let moved = "δ + \(stepSize)·g/‖g‖"
+            lines.append("\(ascentSteps) × g ← ∂/∂δ of \(climbed);  δ ← \(radius.isFinite ? "Π(\(moved))" : moved)"
+                + (radius.isFinite ? "" : "        \(length)"))
+        }
+        if share < 1 { lines.append("for an example with probability \(share); δ = 0 for the others") }
+        return lines
+    }
+
     /// δ is zero whatever the gradient: the step is the plain one.
     var isOff: Bool { share == 0 || radius == 0 || initialization.isZero && (ascentSteps == 0 || stepSize == 0) }
 

@@ -23,6 +23,11 @@ public final class SharpnessAwareObjective: Objective {
     private let sums: UnsafeMutablePointer<Double>
     private let parallel: Parallel
 
+    /// In plain text.
+    public static func formula(radius: Double) -> [String] {
+        ["g ← ∇f(x);  the gradient that is used is ∇f(x + \(radius)·g/‖g‖₂)        ‖g‖₂ over all trained tensors"]
+    }
+
     /// - Parameter frozen: units that are not trained: not displaced, and their gradient counts in no norm.
     /// - Throws: `OptimizerError.nothingToTrain` when every tensor is frozen.
     public init(

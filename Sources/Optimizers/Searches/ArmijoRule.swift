@@ -59,6 +59,24 @@ public struct ArmijoRule: Hashable, Sendable {
         ]
     }
 
+    /// The loop over trials, with the condition that a search has in it.
+    func formula(accepting condition: String, displacing tried: String) -> [String] {
+        var lines = [
+            "η ← min(\(maximumStep), η·\(growth)^(1/growth_period))        η = \(initialStep) before the first step",
+            "at most \(maximumTrials) times: f at \(tried), same batch and masks; accept when \(condition); otherwise η ← \(backtrack)·η",
+            "c = \(sufficientDecrease); tolerance = \(toleranceUnits) units in the last place of the float32 loss",
+            "nothing accepted: the weights stay, η is its value before the step times \(backtrack)^\(rejectionShrink)",
+            "d = −u; where −gᵀd ≤ 0 the direction without momentum and decay takes its place",
+        ]
+        if momentumAfterAcceptance { lines.append("trials go without momentum, the accepted step with it: the loss may rise") }
+        return lines
+    }
+
+    static let condition = "f(w) − f(w + η·d) ≥ c·η·(−gᵀd) − tolerance"
+
+    /// Backtracks a search has on the mean while its step size neither grows nor falls over many: as many as undo the growth.
+    var steadyBacktracks: Double { log(growth) / Double(growthPeriod) / log(1 / backtrack) }
+
     var tested: TestedDirection { momentumAfterAcceptance ? .preconditionedGradient : .full }
 
     /// The step size that a step tries first.

@@ -13,6 +13,10 @@ public struct BacktrackingArmijo: LineSearch {
 
     public var hyperparameters: [(key: String, value: HyperparameterValue)] { rule.hyperparameters }
 
+    public var formula: [String] { rule.formula(accepting: ArmijoRule.condition, displacing: "w + η·d") }
+
+    public func expectedTrials(units: Int?) -> ExpectedTrials? { ExpectedTrials(backtracks: rule.steadyBacktracks) }
+
     public var partition: UnitPartition? { .whole }
 
     public var scalars: [StateScalar] {

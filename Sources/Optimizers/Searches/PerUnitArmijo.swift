@@ -48,6 +48,20 @@ public struct PerUnitArmijo: LineSearch {
         ]
     }
 
+    public var formula: [String] {
+        var lines = rule.formula(accepting: ArmijoRule.condition, displacing: "w + η·d with d of the searched unit alone")
+        lines.append("units: \(units.explanation); the first \(jointSteps) steps search one η for all")
+        lines.append("then \(order.explanation); after it all units move, each with its own η, and the loss there is measured")
+        if mergeThreshold > 0 {
+            lines.append("where the smallest η is below \(mergeThreshold) its unit joins that of the next smallest; η is their mean")
+        }
+        return lines
+    }
+
+    public func expectedTrials(units: Int?) -> ExpectedTrials? {
+        ExpectedTrials(backtracks: rule.steadyBacktracks, searches: order == .all ? units : 1, measuresMove: true)
+    }
+
     public var partition: UnitPartition? { units }
 
     public func scalars(units count: Int) -> [StateScalar] {

@@ -22,6 +22,8 @@ public struct ScheduledRate: LineSearch {
         return all
     }
 
+    public var formula: [String] { ["η = \(learningRate)·s        x ← x − η·u"] + schedule.formula }
+
     public func advance(_ descent: Descent, scalars: inout [StateScalar]) throws -> SearchReport {
         let rate = schedule.rate(at: descent.step, learningRate: learningRate)
         descent.take(rate)

@@ -32,6 +32,15 @@ public struct SearchFrequency: Hashable, Sendable {
         ]
     }
 
+    /// Nothing where every step searches.
+    func formula(resting stepSize: String) -> [String] {
+        guard longest > 1 else { return [] }
+        return [
+            "a search every L steps, in each of the first \(always): L = 1/(r − 1) clamped to 1…\(longest), r = max(q, 1/q)",
+            "q = fast mean of η/slow mean of η, of memories \(fast) and \(slow); a step between searches uses \(stepSize)",
+        ]
+    }
+
     /// L after `searches` searches with these running means, which start at 0.
     public func interval(fastMean: Double, slowMean: Double, searches: Int) -> Double {
         guard searches > 0 else { return 1 }

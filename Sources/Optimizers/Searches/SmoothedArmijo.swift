@@ -27,6 +27,17 @@ public struct SmoothedArmijo: LineSearch {
         rule.hyperparameters + [("search_smoothing", .real(smoothing))] + frequency.hyperparameters
     }
 
+    public var formula: [String] {
+        rule.formula(accepting: "h ≥ c·η·s − (1 − β₃)·tolerance", displacing: "w + η·d")
+            + [
+                "h ← β₃·h + (1 − β₃)·(f(w) − f(w + η·d))        s ← β₃·s + (1 − β₃)·(−gᵀd)        β₃ = \(smoothing), both from 0"
+            ] + frequency.formula(resting: "min(\(rule.maximumStep), η·\(rule.growth)^(1/growth_period))")
+    }
+
+    public func expectedTrials(units: Int?) -> ExpectedTrials? {
+        ExpectedTrials(backtracks: rule.steadyBacktracks, longestInterval: frequency.longest)
+    }
+
     public var partition: UnitPartition? { .whole }
 
     public var scalars: [StateScalar] {

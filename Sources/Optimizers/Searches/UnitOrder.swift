@@ -9,6 +9,14 @@ public enum UnitOrder: String, Hashable, Sendable, CaseIterable {
     /// Every unit in every step.
     case all
 
+    var explanation: String {
+        switch self {
+        case .cyclic: "one unit a step is searched, in a cycle"
+        case .random: "one unit a step is searched, drawn by the decrease of its last search"
+        case .all: "every unit is searched in every step"
+        }
+    }
+
     /// Share of the probability that is spread evenly, so that no unit is forgotten.
     static let evenShare = 0.1
     private static let site: UInt64 = 7 << 32

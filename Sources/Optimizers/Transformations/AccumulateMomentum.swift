@@ -17,6 +17,10 @@ public struct AccumulateMomentum: GradientTransformation {
         [("momentum", .real(momentum)), ("nesterov", .flag(nesterov))]
     }
 
+    public var formula: [String] {
+        ["b ← μ·b + u        u ← \(nesterov ? "u + μ·b" : "b")        μ = \(momentum)"]
+    }
+
     public var moments: [String] { ["velocity"] }
 
     public var alwaysDescends: Bool { momentum == 0 }

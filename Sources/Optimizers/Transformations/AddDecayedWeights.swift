@@ -13,6 +13,8 @@ public struct AddDecayedWeights: GradientTransformation {
 
     public var hyperparameters: [(key: String, value: HyperparameterValue)] { [("weight_decay", .real(weightDecay))] }
 
+    public var formula: [String] { ["u ← u + \(weightDecay)·x        not for biases and LayerNorm"] }
+
     public var alwaysDescends: Bool { weightDecay == 0 }
     public func descendingOperation(for step: StepContext) -> ((Chunk) -> Void)? { nil }
 

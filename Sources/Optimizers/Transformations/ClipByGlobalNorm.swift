@@ -13,6 +13,8 @@ public struct ClipByGlobalNorm: GradientTransformation {
 
     public var hyperparameters: [(key: String, value: HyperparameterValue)] { [("max_norm", .real(maximum))] }
 
+    public var formula: [String] { ["u ← u·min(1, \(maximum)/(‖u‖₂ + 1e-6))        ‖u‖₂ over all trained tensors"] }
+
     public var measures: Measures { .direction }
 
     public var isKeptBySearch: Bool { false }

@@ -14,6 +14,12 @@ public struct DecoupledDecay: GradientTransformation {
 
     public var hyperparameters: [(key: String, value: HyperparameterValue)] { [("weight_decay", .real(weightDecay))] }
 
+    public var formula: [String] {
+        weightDecay > 0
+            ? ["x ← x·(1 − η·\(weightDecay))        beside the step, not for biases and LayerNorm"]
+            : ["nothing, at a weight_decay of 0"]
+    }
+
     public var shrinkage: Double { weightDecay }
 
     public func operation(for step: StepContext) -> ((Chunk) -> Void)? { nil }

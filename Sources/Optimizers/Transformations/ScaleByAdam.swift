@@ -28,6 +28,13 @@ public struct ScaleByAdam: GradientTransformation {
         [("beta1", .real(beta1)), ("beta2", .real(beta2)), ("epsilon", .real(epsilon))]
     }
 
+    public var formula: [String] {
+        [
+            "m ← β₁·m + (1 − β₁)·u        v ← β₂·v + (1 − β₂)·u²        t the number of the update, from 1",
+            "u ← m/(1 − β₁ᵗ) / (√(v/(1 − β₂ᵗ)) + ε)        β₁ = \(beta1), β₂ = \(beta2), ε = \(epsilon)",
+        ]
+    }
+
     public var moments: [String] { ["first", "second"] }
 
     public var alwaysDescends: Bool { beta1 == 0 }

@@ -33,6 +33,13 @@ public struct ScaleByLARS: TrustRatioScaling {
         ]
     }
 
+    public var formula: [String] {
+        [
+            "u ← r·(u + wd·x)        r = c·‖x‖₂/(‖u‖₂ + wd·‖x‖₂ + ε) of each tensor",
+            "c = \(trustCoefficient), wd = \(weightDecay), ε = \(epsilon); biases and LayerNorm: no decay, r = c",
+        ]
+    }
+
     public var exemptFactor: Double { trustCoefficient }
 
     public func ratio(weights: Double, direction: Double) -> Double {

@@ -25,6 +25,13 @@ public struct ScaleByRootMeanSquare: GradientTransformation {
         [("beta", .real(beta)), ("epsilon", .real(epsilon))]
     }
 
+    public var formula: [String] {
+        [
+            "v ← β·v + (1 − β)·u²        t the number of the update, from 1",
+            "u ← u / (√(v/(1 − βᵗ)) + ε)        β = \(beta), ε = \(epsilon)",
+        ]
+    }
+
     public var moments: [String] { ["second"] }
 
     public func operation(for step: StepContext) -> ((Chunk) -> Void)? {

@@ -24,6 +24,14 @@ public struct ScaleByTrustRatio: TrustRatioScaling {
         [("trust_clip", .list(clip.map { [.real($0.lowerBound), .real($0.upperBound)] } ?? []))]
     }
 
+    public var formula: [String] {
+        let bounds = clip.map { ", at least \($0.lowerBound) and at most \($0.upperBound)" } ?? ""
+        return [
+            "u ← r·u        r = ‖x‖₂/‖u‖₂ of each tensor\(bounds)",
+            "r = 1 for biases and LayerNorm, and where a norm is 0",
+        ]
+    }
+
     public var exemptFactor: Double { 1 }
 
     public func ratio(weights: Double, direction: Double) -> Double {

@@ -42,12 +42,13 @@ extension AdaptStage {
         let perEvaluation = setup.development.map { Double($0.ids.count) / tokensPerStep * perStep / 3 } ?? 0
         let evaluations = Double(recipe.evaluation.count(from: 1, through: setup.steps, epochSteps: setup.order.batchCount(epoch: 0)))
         let weights = work.weights.buffer.byteCount, moments = work.optimizer.state.byteCount
-        let best = recipe.selection == .best && setup.development != nil ? weights : 0
+        let best = recipe.keepsBest(hasDevelopment: setup.development != nil) ? weights : 0
+        let memory = ExpectedMemory(recipe, setup.measures(of: work)).items.compactMap(\.bytes).reduce(0, +)
         let frozen = try recipe.optimizer.rates(for: work.network.layout).frozen
         return AdaptEstimate(
             steps: setup.steps, parameters: work.network.layout.parameterCount,
             trainedParameters: work.network.layout.entries.filter { !frozen.contains($0.unit) }.reduce(0) { $0 + $1.count },
-            memoryBytes: 2 * weights + moments + best + work.extraByteCount + work.network.workspaceByteCount + 5 * setup.train.ids.count,
+            memoryBytes: memory,
             diskBytes: 2 * weights + moments + best, secondsPerStep: perStep,
             seconds: Double(setup.steps) * perStep + evaluations * perEvaluation, numericPath: work.numericPath)
     }

@@ -25,6 +25,8 @@ public struct AdaptStage {
     public var restarts = false
     public var checkpointSteps: Int?
     public var checkpointMinutes: Double? = 10
+    /// Where to write what each step was computed from; see <doc:Trace>. The run itself stays the same.
+    public var trace: URL?
 
     public init(model: String, data: String, name: String, recipe: Recipe, seed: UInt64 = 0) {
         (self.model, self.data, self.name, self.recipe, self.seed) = (model, data, name, recipe, seed)
@@ -48,6 +50,10 @@ public struct AdaptStage {
         let holds = try [setup.model.digest, setup.dataset.digest].map { try store.hold($0) }
         defer { for hold in holds { hold.release() } }
         if let digest = try store.memoized(setup.key) {
+            guard trace == nil else {
+                throw PipelineError(.usage, "the run is in the store, so no step of it is computed that could be traced",
+                                    advice: "Trace another seed, or work in a new store.")
+            }
             let record = try RunRecord(store.artifact(digest))
             try setName(digest, store)
             return Result(run: digest, record: record, wasCached: true, resumedFrom: nil, timing: try RunTiming.read(setup.key, store))
@@ -67,14 +73,16 @@ public struct AdaptStage {
             context.observe(.logged(state.log))
             context.observe(.note("going on from step \(state.step) of \(setup.steps)"))
         }
+        let trace = try trace.map { try StepTrace($0, work.objective, work.optimizer, rates: work.rates) }
         let trainer = Trainer(
             weights: work.weights, best: best, state: state, optimizer: work.optimizer, batches: work.batches, objective: work.objective,
             evaluator: work.evaluator, order: setup.order, steps: setup.steps, recipe: recipe, task: setup.dataset.task,
-            train: setup.train, development: setup.development, context: context)
+            train: setup.train, development: setup.development, context: context, trace: trace)
         try trainer.run(.init(everySteps: checkpointSteps, everyMinutes: checkpointMinutes)) { trainer in
             try checkpoints.save(trainer.state, weights: trainer.weights, optimizer: work.optimizer.state, best: trainer.best,
                                  provenance: setup.provenance)
         }
+        try trace?.finish()
         let (digest, record) = try finish(trainer, setup, work, store)
         let timing = RunTiming(trainer.timing)
         try timing.write(setup.key, store)

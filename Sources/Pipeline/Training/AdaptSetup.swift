@@ -96,8 +96,10 @@ struct AdaptSetup {
         /// Selects the batch; `objective` evaluates it, as it is or decorated.
         let batches: BatchObjective
         let objective: any Objective
-        /// Bytes that the recipe's objective and search need beside weights, gradient and moments.
-        let extraByteCount: Int
+        /// Of the first step; each sets its own number.
+        let rates: DropoutRates
+        /// Bytes of noise that the recipe's objective keeps.
+        let noiseByteCount: Int
         let evaluator: Evaluator
         let numericPath: String
     }
@@ -144,11 +146,8 @@ struct AdaptSetup {
         let objective: any Objective = recipe.sharpnessRadius == 0
             ? batches
             : try SharpnessAwareObjective(batches, radius: recipe.sharpnessRadius, frozen: frozen) { backend.parallel($0, $1) }
-        // A search that tries steps and sharpness-aware descent each keep the weights that they come back to.
-        let copies = (recipe.optimizer.triesSteps ? 1 : 0) + (recipe.sharpnessRadius > 0 ? 1 : 0)
-        let extraByteCount = copies * weights.buffer.byteCount + ((pass as? AdversarialPass<CPUBackend>)?.noiseByteCount ?? 0)
         return Work(backend: backend, network: network, weights: weights, optimizer: optimizer, batches: batches, objective: objective,
-                    extraByteCount: extraByteCount,
+                    rates: rates, noiseByteCount: (pass as? AdversarialPass<CPUBackend>)?.noiseByteCount ?? 0,
                     evaluator: Evaluator(model: network), numericPath: backend.numericPath)
     }
 

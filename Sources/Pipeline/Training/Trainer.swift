@@ -39,12 +39,13 @@ final class Trainer {
     private let train: TokenSplit
     private let development: TokenSplit?
     private let context: StageContext
+    private let trace: StepTrace?
 
     init(weights: Parameters, best: Parameters?, state: TrainingState, optimizer: Optimizer, batches: BatchObjective, objective: any Objective,
          evaluator: Evaluator, order: BatchOrder, steps: Int, recipe: Recipe, task: TaskDefinition, train: TokenSplit,
-         development: TokenSplit?, context: StageContext) {
+         development: TokenSplit?, context: StageContext, trace: StepTrace? = nil) {
         (self.weights, self.best, self.state, self.optimizer) = (weights, best, state, optimizer)
-        (self.batches, self.objective) = (batches, objective)
+        (self.batches, self.objective, self.trace) = (batches, trace?.objective ?? objective, trace)
         (self.evaluator, self.order, self.steps, self.recipe, self.task) = (evaluator, order, steps, recipe, task)
         (self.train, self.development, self.context) = (train, development, context)
     }
@@ -84,8 +85,10 @@ final class Trainer {
         state.step += 1
         state.epochLoss += report.loss * Double(examples.count)
         state.epochExamples += examples.count
-        try log(StepLine.json(
-            report, passes: batches.passes - before, noise: batches.diagnostics, epoch: epoch + 1, examples: examples.count))
+        let line = StepLine.json(
+            report, passes: batches.passes - before, noise: batches.diagnostics, epoch: epoch + 1, examples: examples.count)
+        try log(line)
+        try trace?.write(report, examples, of: train, line: line)
         if isLast {
             try log([
                 "event": "epoch", "step": .integer(Int64(state.step)), "epoch": .integer(Int64(epoch + 1)),

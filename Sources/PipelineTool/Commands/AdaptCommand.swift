@@ -9,21 +9,23 @@ struct AdaptCommand: ParsableCommand {
         discussion: """
             The same model, data, recipe and seed are never computed twice. An interrupted run goes \
             on from its newest checkpoint with the same command, and ends exactly as if it had not been interrupted. \
-            'pipeline recipes' lists the keys of a recipe.
+            'pipeline recipes' lists the keys of a recipe, --explain tells what comes of them. LAMB exists in variants; \
+            'lamb' is that of timm's Lamb.
 
               pipeline adapt --model minilm --data mrpc --name mrpc-minilm --set learning_rate=1e-4 --set epochs=3
               pipeline adapt --model minilm --data mrpc --name mrpc-careful --recipe careful.yaml --seed 1
               pipeline adapt --model minilm --data mrpc --name mrpc-minilm --dry-run
+              pipeline adapt --recipe scala --explain
             """)
 
     @Option(help: ArgumentHelp("The model to begin with: a model's or a run's name, or a digest.", valueName: "model"))
-    var model: String
+    var model: String?
 
     @Option(help: ArgumentHelp("The dataset.", valueName: "data"))
-    var data: String
+    var data: String?
 
     @Option(help: ArgumentHelp("The run's name in the store.", valueName: "run"))
-    var name: String
+    var name: String?
 
     @OptionGroup var recipe: RecipeArguments
 
@@ -33,6 +35,12 @@ struct AdaptCommand: ParsableCommand {
     @Flag(help: "Estimate time, memory and disk from a few real steps, and store nothing.")
     var dryRun = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Tell every constant of the recipe, its formulas, what its steps cost and what is in memory, and run nothing.",
+            discussion: "With --model and --data for these; without them for any."))
+    var explain = false
+
     @Option(
         help: ArgumentHelp(
             "A JSON file with the order of examples: epochs of batches of row numbers from 0.", valueName: "file"))
@@ -40,6 +48,12 @@ struct AdaptCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Write the run's log to this file too, line by line while it grows.", valueName: "file"))
     var log: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Write batch, weights, gradient and direction of every step to a new folder. About 12 bytes a parameter and step.",
+            valueName: "folder"))
+    var trace: String?
 
     @Flag(help: "Make a new head even where the model's own would fit.")
     var newHead = false
@@ -59,6 +73,7 @@ struct AdaptCommand: ParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
+        try validateInputs()
         if seed > UInt64(Int64.max) { throw ValidationError("--seed takes a number up to \(Int64.max), not \(seed).") }
         if let checkpointSteps, checkpointSteps < 1 {
             throw ValidationError("--checkpoint-steps takes a number of at least 1, not \(checkpointSteps).")
@@ -68,16 +83,32 @@ struct AdaptCommand: ParsableCommand {
         }
     }
 
+    private func validateInputs() throws {
+        if explain {
+            if dryRun { throw ValidationError("--explain and --dry-run are two reports. Ask for one of them.") }
+            if (model == nil) != (data == nil) {
+                throw ValidationError("--explain takes --model and --data together, or neither of them.")
+            }
+            return
+        }
+        for (name, value) in [("model", model), ("data", data), ("name", name)] where value == nil {
+            throw ValidationError("Missing expected argument '--\(name) <\(name == "name" ? "run" : name)>'")
+        }
+    }
+
     func run() throws {
+        if explain { return try explainRecipe() }
+        guard let model, let data, let name else { preconditionFailure("validated") }
         var stage = AdaptStage(model: model, data: data, name: name, recipe: try recipe.resolve(), seed: seed)
         stage.order = try order.map(OrderFile.read)
         stage.makesNewHead = newHead
         stage.replaces = replace
         stage.restarts = restart
+        stage.trace = trace.map { URL(fileURLWithPath: $0, isDirectory: true) }
         stage.checkpointSteps = checkpointSteps
         stage.checkpointMinutes = checkpointMinutes > 0 ? checkpointMinutes : nil
         let session = try Session(common, dryRun ? .reading : .writing, title: "adapt")
-        if dryRun { return try estimate(stage, session) }
+        if dryRun { return try estimate(stage, name, session) }
 
         let file = try log.map { try LogFile($0) }
         let context = session.context { event in
@@ -93,7 +124,27 @@ struct AdaptCommand: ParsableCommand {
         try session.finish(report.report(name: name, next: session.command("eval", name)))
     }
 
-    private func estimate(_ stage: AdaptStage, _ session: Session) throws {
+    private func explainRecipe() throws {
+        let (values, origins) = try recipe.given()
+        guard let model, let data else {
+            let report = ExplanationReport(try RecipeExplanation(values, origins: origins)).report(
+                next: ShellText.command(
+                    ["adapt", "--model", "MODEL", "--data", "DATA", "--name", "RUN"] + recipe.words))
+            if common.json { return try StandardOutput.write(report.json.canonicalText() + "\n") }
+            return try StandardOutput.write(report.text + (common.quiet ? "" : report.next.map { "\nnext: \($0)\n" } ?? ""))
+        }
+        var stage = AdaptStage(model: model, data: data, name: name ?? "RUN", recipe: try Recipe(values), seed: seed)
+        stage.order = try order.map(OrderFile.read)
+        stage.makesNewHead = newHead
+        let session = try Session(common, .reading, title: "adapt")
+        let explanation = try session.perform { try stage.explain(values, origins: origins, session.context()) }
+        try session.finish(
+            ExplanationReport(explanation).report(
+                next: session.command(
+                    words: ["adapt", "--model", model, "--data", data, "--name", name ?? "RUN"] + recipe.words)))
+    }
+
+    private func estimate(_ stage: AdaptStage, _ name: String, _ session: Session) throws {
         let e = try session.perform { try stage.estimate(session.context()) }
         let json: JSONValue = [
             "steps": .integer(Int64(e.steps)), "parameters": .integer(Int64(e.parameters)),

@@ -17,15 +17,21 @@ struct RecipeArguments: ParsableArguments {
     var settings: [String] = []
 
     /// - Throws: `PipelineError`, `FormatError` or `OptimizerError` for a recipe that makes no sense.
-    func resolve() throws -> Recipe {
+    func resolve() throws -> Recipe { try Recipe(given().values) }
+
+    /// What was set, and where.
+    func given() throws -> (values: [String: HyperparameterValue], origins: [String: RecipeExplanation.Origin]) {
         var values: [String: HyperparameterValue] = [:]
         var named: String?
+        var origin = RecipeExplanation.Origin.standard
         if let recipe {
             if let row = RecipeCatalogue.row(named: recipe) {
                 values = row.values
                 named = values["optimizer"] == .text(recipe) ? recipe : nil
+                origin = .recipe(recipe)
             } else {
                 values = try Self.read(recipe)
+                origin = .file(recipe)
             }
         }
         var own: [String: HyperparameterValue] = [:]
@@ -53,8 +59,12 @@ struct RecipeArguments: ParsableArguments {
         // The two ways to say how long: the nearer one counts.
         if own["steps"] != nil { values["epochs"] = nil }
         if own["epochs"] != nil { values["steps"] = nil }
-        return try Recipe(values.merging(own) { $1 })
+        let origins = values.mapValues { _ in origin }.merging(own.mapValues { _ in .option }) { $1 }
+        return (values.merging(own) { $1 }, origins)
     }
+
+    /// The options as they were typed.
+    var words: [String] { (recipe.map { ["--recipe", $0] } ?? []) + settings.flatMap { ["--set", $0] } }
 
     private static func read(_ path: String) throws -> [String: HyperparameterValue] {
         let isPath =

@@ -41,6 +41,14 @@ struct RunReport {
             + "\(millions(totals.weightGradient)) to weights"
     }
 
+    /// How many times those of a run without noise and trials; nothing where it is one. An epoch that is cut short counts
+    /// as its share of the tokens.
+    private func comparison(_ record: RunRecord) -> String {
+        guard let split = dataset.splits.first(where: { $0.name == "train" }), record.epochs > 0 else { return "" }
+        let times = record.passes.cost / (3 * record.epochs * Double(split.tokens))
+        return abs(times - 1) < 0.005 ? "" : "; \(NumberText.fixed(times, 2)) times a plain run"
+    }
+
     private func text(_ name: String) -> String {
         let record = result.record
         var text = "run \(name), \(result.run.short)\(result.wasCached ? ", found in the store" : "")\n"
@@ -62,7 +70,7 @@ struct RunReport {
                         + "\(NumberText.rate(timing.tokensPerSecond)) tokens/s"
                 ))
         }
-        pairs.append(("passes", Self.passes(record.passes)))
+        pairs.append(("passes", Self.passes(record.passes) + comparison(record)))
         pairs.append(("computed by", record.numericPath))
         text += TextTable.facts(pairs)
         if !log.epochs.isEmpty { text += "\n" + epochTable }

@@ -78,6 +78,21 @@ struct AdversarialPassTests {
         }
     }
 
+    @Test("a batch of 1,024 is 32 micro-batches of 32", arguments: names)
+    func largeBatch(name: String) throws {
+        let settings = try Self.settings(name), rows = (0..<1024).map { $0 * 3 % 4 }
+        func run(_ size: Int) throws -> AdversarialBench<CPUBackend>.Result {
+            let bench = AdversarialBench(
+                try Golden("classes", in: "adversarial"), CPUBackend(threads: 2), tokens: 16_384, sequences: 1024)
+            let pass = AdversarialPass(bench.model, settings, seed: 5, steps: 10)
+            return try bench.evaluate(pass, rows: rows, size: size, step: 3, dropout: Self.dropout)
+        }
+        let whole = try run(1024), cut = try run(32)
+        #expect(whole.gradient != cut.gradient, "sums in another order")
+        #expect(abs(cut.loss - whole.loss) <= 1e-5 * whole.loss)
+        #expect(distance(cut.gradient, whole.gradient) <= 1e-5)
+    }
+
     @Test("the number of threads changes no bit", arguments: names)
     func threads(name: String) throws {
         let one = try Self.run(Self.settings(name, share: 0.6), threads: 1, size: 20)

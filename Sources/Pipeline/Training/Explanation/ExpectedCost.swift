@@ -1,0 +1,56 @@
+import Models
+import Optimizers
+
+/// What the steps of a run cost, in tokens through the whole encoder each way for each token of the batch.
+public struct ExpectedCost: Sendable {
+    /// Of a step without noise, gradient passes only.
+    public let plainStep: ExpectedPasses
+    /// Of a step with noise; nil for an objective that has none.
+    public let noiseStep: ExpectedPasses?
+    /// Share of the run's steps that have noise.
+    public let noiseShare: Double
+    /// What a search adds; nil for a schedule.
+    public let trials: Trials?
+
+    public struct Trials: Sendable {
+        /// Forward passes of one trial, on the mean over steps with and without noise.
+        public let passes: Double
+        /// Trials of a step that searches and accepts at once.
+        public let least: Double
+        /// Trials of a step that searches, on the mean while the step size holds; nil where that is not known without the data.
+        public let steady: Double?
+        public let longestInterval: Int
+        /// Whether both are for each unit, and the units are not known without the model.
+        public let isPerUnit: Bool
+    }
+
+    /// The mean of the gradient passes over the run's steps.
+    public var meanStep: ExpectedPasses {
+        noiseStep.map { noiseShare * $0 + (1 - noiseShare) * plainStep } ?? plainStep
+    }
+
+    /// Forward passes that trials add to a step, at least, and on the mean while the step size holds.
+    public var trialPasses: (least: Double, steady: Double?)? {
+        trials.map { t in (t.least * t.passes / Double(t.longestInterval), t.steady.map { $0 * t.passes / Double(t.longestInterval) }) }
+    }
+
+    /// - Parameters:
+    ///   - search: as the run will have it.
+    ///   - steps: updates, and updates of an epoch; nil without data.
+    ///   - units: units of the search; nil without a model.
+    init(_ recipe: Recipe, search: any LineSearch, steps: Int?, units: Int?) {
+        // Sharpness-aware descent takes the gradient twice.
+        let gradients = recipe.sharpnessRadius > 0 ? 2.0 : 1.0
+        plainStep = gradients * .plain
+        let settings = recipe.objective.settings
+        let share = settings?.activeShare(steps: steps) ?? 0
+        noiseShare = share
+        noiseStep = settings.map { gradients * $0.stepPasses }
+        let isKnown = steps != nil || recipe.optimizer.values["growth_period"] != "epoch"
+        trials = search.expectedTrials(units: units).map { trials in
+            Trials(
+                passes: share * (settings?.lossPasses ?? 1) + (1 - share), least: trials.least, steady: isKnown ? trials.steady : nil,
+                longestInterval: trials.longestInterval, isPerUnit: trials.isPerUnit)
+        }
+    }
+}
