@@ -28,6 +28,7 @@ typedef struct {
     void (*scatter_add)(ck_context *, int64_t, int64_t, const int32_t *, const float *, float *);
     void (*attend)(ck_context *, const ck_attention *);
     void (*attend_backward)(ck_context *, const ck_attention *, const float *, float *);
+    double (*ceiling)(ck_context *, ck_format, int64_t);
 } ck_table;
 
 extern const ck_table ck_table_baseline;

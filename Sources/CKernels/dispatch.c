@@ -112,3 +112,4 @@ void ck_attend(ck_context *context, const ck_attention *a) { TABLE->attend(conte
 void ck_attend_backward(ck_context *context, const ck_attention *a, const float *d_context, float *dqkv) {
     TABLE->attend_backward(context, a, d_context, dqkv);
 }
+double ck_ceiling(ck_context *context, ck_format format, int64_t rounds) { return TABLE->ceiling(context, format, rounds); }

@@ -12,6 +12,7 @@
 #endif
 #include "normalisation.body.h"
 #include "attention.body.h"
+#include "ceiling.body.h"
 
 static void multiply_any(ck_context *context, const ck_product *p) {
 #if CK_UNITS != CK_UNITS_NONE
@@ -38,4 +39,5 @@ const ck_table CK_TABLE = {
     .scatter_add = scatter_add,
     .attend = attend,
     .attend_backward = attend_backward,
+    .ceiling = ceiling,
 };

@@ -11,8 +11,10 @@ public final class CPUBackend: Backend {
     public let threads: Int
     /// Of products that are not marked as float32, and of attention's. May be changed between operations.
     public var precision: Precision
-    private let context: OpaquePointer
+    let context: OpaquePointer
     public private(set) var counts = ProductCounts()
+    /// Where the time went so far.
+    public private(set) var times = PhaseTimes()
 
     /// Threads that may be used: the processors this process is allowed to run on.
     public static var processorCount: Int {
@@ -40,8 +42,16 @@ public final class CPUBackend: Backend {
     /// What a result may depend on besides its inputs: device, kernels and number format, for example `cpu-amx-bf16`.
     public var numericPath: String { "\(name)-\(precision)" }
 
-    /// Calls `body(index)` once for every index below `count`, on all threads, and waits.
+    private func timed(_ phase: Phase, _ operation: () -> Void) {
+        let begin = Self.now
+        operation()
+        times[phase] += Self.now - begin
+    }
+
+    /// Calls `body(index)` once for every index below `count`, on all threads, and waits. Counted as the optimizer's time.
     public func parallel(_ count: Int, _ body: (Int) -> Void) {
+        let begin = Self.now
+        defer { times[.optimizer] += Self.now - begin }
         // The C function returns when every index is done, so the body does not outlive this call.
         withoutActuallyEscaping(body) { body in
             final class Box { let body: (Int) -> Void; init(_ body: @escaping (Int) -> Void) { self.body = body } }
@@ -59,60 +69,63 @@ public final class CPUBackend: Backend {
             format: p.isFloat32 ? CK_FP32 : precision.kernel, m: Int64(p.m), n: Int64(p.n), k: Int64(p.k), a: p.a, a_row: Int64(p.aRow), a_col: Int64(p.aColumn),
             b: p.b, b_row: Int64(p.bRow), b_col: Int64(p.bColumn), c: p.c, c_row: Int64(p.cRow),
             accumulate: p.accumulates, bias: p.bias, activation: p.activation.kernel, activated: p.activated)
-        ck_multiply(context, &product)
+        timed(Phase(p.kind)) { ck_multiply(context, &product) }
         counts.count(p)
     }
 
     public func addColumnSums(rows: Int, columns: Int, _ x: Source, stride: Int, into out: Target) {
-        ck_add_column_sums(context, Int64(rows), Int64(columns), x, Int64(stride), out)
+        timed(.biasGradients) { ck_add_column_sums(context, Int64(rows), Int64(columns), x, Int64(stride), out) }
     }
 
     public func activationBackward(_ activation: Activation, count: Int, uToH: Target, dhToDu: Target) {
-        ck_activation_backward(context, Int64(count), activation.kernel, uToH, dhToDu)
+        timed(.activationBackward) { ck_activation_backward(context, Int64(count), activation.kernel, uToH, dhToDu) }
     }
 
     public func drop(rows: Int, columns: Int, _ x: Target, _ dropout: Dropout) {
         var d = dropout.kernel
-        ck_dropout_rows(context, Int64(rows), Int64(columns), x, &d)
+        timed(.dropout) { ck_dropout_rows(context, Int64(rows), Int64(columns), x, &d) }
     }
 
     public func residualNorm(T: Int, C: Int, branchToZ: Target, residual: Source, norm: Norm<Float>, dropout: Dropout,
                              statistics: Target, y: Target) {
         var d = dropout.kernel
-        ck_residual_norm(context, Int64(T), Int64(C), branchToZ, residual, norm.gamma, norm.beta, Float(norm.epsilon), &d,
-                         statistics, y)
+        timed(.normalization) {
+            ck_residual_norm(context, Int64(T), Int64(C), branchToZ, residual, norm.gamma, norm.beta, Float(norm.epsilon), &d,
+                             statistics, y)
+        }
     }
 
     public func residualNormBackward(T: Int, C: Int, dy: Source, z: Source, statistics: Source, norm: Norm<Float>,
                                      dropout: Dropout, dz: Target, dBranch: Target?, dGamma: Target?, dBeta: Target?) {
         var d = dropout.kernel
-        ck_residual_norm_backward(context, Int64(T), Int64(C), dy, z, statistics, norm.gamma, &d, dz, dBranch, dGamma,
-                                  dBeta)
+        timed(.normalization) {
+            ck_residual_norm_backward(context, Int64(T), Int64(C), dy, z, statistics, norm.gamma, &d, dz, dBranch, dGamma, dBeta)
+        }
     }
 
     public func embed(_ e: EmbeddingPass<Float>) {
         var pass = e.kernel
-        ck_embed(context, &pass)
+        timed(.embeddings) { ck_embed(context, &pass) }
     }
 
     public func embedBackward(_ e: EmbeddingPass<Float>, dyToDz: Target, dGamma: Target?, dBeta: Target?) {
         var pass = e.kernel
-        ck_embed_backward_norm(context, &pass, dyToDz, dGamma, dBeta)
+        timed(.embeddings) { ck_embed_backward_norm(context, &pass, dyToDz, dGamma, dBeta) }
     }
 
     public func scatterAdd(T: Int, C: Int, index: UnsafePointer<Int32>, dz: Source, table: Target) {
-        ck_scatter_add(context, Int64(T), Int64(C), index, dz, table)
+        timed(.embeddings) { ck_scatter_add(context, Int64(T), Int64(C), index, dz, table) }
     }
 
     public func attend(_ a: AttentionPass<Float>) {
         var pass = a.kernel(precision)
-        ck_attend(context, &pass)
+        timed(.attention) { ck_attend(context, &pass) }
         counts.countForward(a)
     }
 
     public func attendBackward(_ a: AttentionPass<Float>, dContext: Source, dqkv: Target) {
         var pass = a.kernel(precision)
-        ck_attend_backward(context, &pass, dContext, dqkv)
+        timed(.attentionBackward) { ck_attend_backward(context, &pass, dContext, dqkv) }
         counts.countBackward(a)
     }
 }

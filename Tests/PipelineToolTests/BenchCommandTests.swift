@@ -14,6 +14,14 @@ import Testing
         #expect(seconds.count == 3)
         #expect(report["step_s"]?.doubleValue == seconds[1])
         #expect(report["best_s"]?.doubleValue == seconds[0])
+        // The phases are a partition of the step: nothing counted twice.
+        let phases = try #require(report["phases"]?.arrayValue)
+        #expect(Set(phases.compactMap { $0["name"]?.stringValue }).count == phases.count && phases.count == 11)
+        let sum = phases.compactMap { $0["seconds"]?.doubleValue }.reduce(0, +)
+        let accounted = try #require(report["accounted_share"]?.doubleValue), mean = seconds.reduce(0, +) / 3
+        #expect(abs(sum / mean - accounted) < 1e-9 && accounted > 0.5 && accounted <= 1)
+        let counted = phases.filter { $0["share_of_ceiling"]?.doubleValue != nil }.compactMap { $0["name"]?.stringValue }
+        #expect(counted == ["forward products", "input gradients", "weight gradients", "attention", "attention backward"])
     }
 
     @Test func theFormatAndTheKernelsAreThoseAskedFor() throws {

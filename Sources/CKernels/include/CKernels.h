@@ -147,6 +147,12 @@ void ck_attend(ck_context *context, const ck_attention *attention);
 /// Backward: dqkv is overwritten. The probabilities are computed again from log_sum.
 void ck_attend_backward(ck_context *context, const ck_attention *attention, const float *d_context, float *dqkv);
 
+// ---------------------------------------------------------------------------------------------- measuring
+
+/// Runs the register kernel of products `rounds` times on each thread, on panels that stay in the first-level cache.
+/// Returns the floating-point operations done.
+double ck_ceiling(ck_context *context, ck_format format, int64_t rounds);
+
 // ---------------------------------------------------------------------------------------------- elementwise, for tests
 
 void ck_exp(ck_context *context, int64_t n, const float *x, float *y);

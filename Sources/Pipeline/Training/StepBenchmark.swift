@@ -39,6 +39,28 @@ public struct StepBenchmark: Sendable {
         public let floatingPointOperations: Double
         public let lastLoss: Double
         public let numericPath: String
+        /// Over all steps but the first.
+        public let phases: PhaseTimes
+        /// Over all steps but the first.
+        public let products: ProductCounts
+        /// Floating-point operations a second of the register kernels of products, measured after the steps.
+        public let ceiling: Double
+
+        /// Sum of all phases over the time of the steps.
+        public var accountedShare: Double { phases.total / stepSeconds.reduce(0, +) }
+
+        /// Share of the ceiling that a phase of products reached; nil for other phases.
+        public func shareOfCeiling(_ phase: Phase) -> Double? {
+            let multiplyAdds: Int? = switch phase {
+            case .forwardProducts: products.forward
+            case .inputGradients: products.inputGradient
+            case .weightGradients: products.weightGradient
+            case .attention: products.attentionForward
+            case .attentionBackward: products.attentionGradient
+            default: nil
+            }
+            return multiplyAdds.flatMap { phases[phase] > 0 ? 2 * Double($0) / phases[phase] / ceiling : nil }
+        }
 
         public var medianSeconds: Double { stepSeconds.sorted()[stepSeconds.count / 2] }
     }
@@ -63,7 +85,9 @@ public struct StepBenchmark: Sendable {
         let optimizer = try recipe.makeOptimizer(layout: network.layout, steps: steps + 1) { backend.parallel($0, $1) }
         let clock = ContinuousClock()
         var times: [Double] = [], loss = 0.0
+        var phases = PhaseTimes(), products = ProductCounts()
         for step in 0...steps {
+            if step == 1 { (phases, products) = (backend.times, backend.counts) }
             let started = clock.now
             objective.select(Array(0..<batch)[...], step: step)
             loss = try optimizer.step(objective).loss
@@ -73,7 +97,8 @@ public struct StepBenchmark: Sendable {
         let layers = Double(shape.layers)
         let operations = 6 * layers * (4 * C * C + 2 * C * F) * n + 3 * layers * 4 * Double(batch) * Double(length * length) * C
         return Result(stepSeconds: Array(times.dropFirst()), tokensPerStep: batch * length, floatingPointOperations: operations,
-                      lastLoss: loss, numericPath: backend.numericPath)
+                      lastLoss: loss, numericPath: backend.numericPath,
+                      phases: backend.times - phases, products: backend.counts - products, ceiling: backend.productCeiling(precision))
     }
 
     private func randomSplit() -> TokenSplit {

@@ -77,6 +77,14 @@ struct BenchStepCommand: ParsableCommand {
             "step_seconds": .array(result.stepSeconds.map { .number($0) }),
             "examples_per_s": .number(examples), "tokens_per_s": .number(tokens), "gflops": .number(speed),
             "peak_MiB": .integer(Int64(Self.peakMebibytes)), "loss": .number(result.lastLoss),
+            "ceiling_gflops": .number(result.ceiling / 1e9), "share_of_ceiling": .number(speed * 1e9 / result.ceiling),
+            "accounted_share": .number(result.accountedShare),
+            "phases": .array(Phase.allCases.map { phase in
+                [
+                    "name": .string(phase.rawValue), "seconds": .number(result.phases[phase] / Double(steps)),
+                    "share_of_ceiling": result.shareOfCeiling(phase).map { .number($0) } ?? .null,
+                ]
+            }),
         ]
         if json { return try StandardOutput.write(report.canonicalText() + "\n") }
         try StandardOutput.write(
@@ -84,9 +92,27 @@ struct BenchStepCommand: ParsableCommand {
                 + TextTable.facts([
                     ("step", "\(NumberText.rate(median * 1000)) ms, best \(NumberText.rate(best * 1000)) ms"),
                     ("rate", "\(NumberText.rate(examples)) examples/s, \(NumberText.rate(tokens)) tokens/s"),
-                    ("arithmetic", "\(NumberText.rate(speed)) GFLOP/s"), ("peak memory", "\(Self.peakMebibytes) MiB"),
+                    ("arithmetic", "\(NumberText.rate(speed)) GFLOP/s, "
+                        + "\(NumberText.fixed(100 * speed * 1e9 / result.ceiling, 0)) % of the products' ceiling of "
+                        + "\(NumberText.rate(result.ceiling / 1e9)) GFLOP/s"), ("peak memory", "\(Self.peakMebibytes) MiB"),
                     ("computed by", "\(result.numericPath), \(threads) threads"),
-                ]))
+                ]) + "\n" + Self.phaseTable(result))
+    }
+
+    /// Phases by falling time; what no phase accounts for comes last.
+    private static func phaseTable(_ result: StepBenchmark.Result) -> String {
+        var table = TextTable([.left, .right, .right, .right])
+        table.add("phase", "ms a step", "share", "of ceiling")
+        let total = result.stepSeconds.reduce(0, +), steps = Double(result.stepSeconds.count)
+        func add(_ name: String, _ seconds: Double, _ share: Double?) {
+            table.add(name, NumberText.fixed(1000 * seconds / steps, 1), NumberText.fixed(100 * seconds / total, 1) + " %",
+                      share.map { NumberText.fixed(100 * $0, 0) + " %" } ?? "")
+        }
+        for phase in Phase.allCases.sorted(by: { result.phases[$0] > result.phases[$1] }) where result.phases[phase] > 0 {
+            add(phase.rawValue, result.phases[phase], result.shareOfCeiling(phase))
+        }
+        add("other", max(0, total - result.phases.total), nil)
+        return table.text
     }
 
     /// Peak resident memory of this process.
