@@ -27,13 +27,13 @@ import Testing
     @Test func theFormatAndTheKernelsAreThoseAskedFor() throws {
         let words = ["bench", "step", "--shape", "minilm-l6", "--batch", "2", "--length", "8", "--steps", "1", "--json"]
         for format in ["fp32", "bf16"] {
-            let done = try Tool.run(words + ["--precision", format], in: Scratch(), environment: ["PIPELINE_KERNELS": "baseline"])
+            let done = try Tool.run(words + ["--precision", format], environment: ["PIPELINE_KERNELS": "baseline"], in: Scratch())
             let report = try JSONValue(parsing: Array(done.output.utf8))
             #expect(report["precision"]?.stringValue == format)
             #expect(report["numeric_path"]?.stringValue == "cpu-baseline-\(format)")
         }
         for words in [words, ["store", "list"]] {
-            let done = try Tool.run(words, in: Scratch(), environment: ["PIPELINE_KERNELS": "avx3"])
+            let done = try Tool.run(words, environment: ["PIPELINE_KERNELS": "avx3"], in: Scratch())
             #expect(done.status == 64 && done.errors.contains("PIPELINE_KERNELS") && done.errors.contains("avx512"))
         }
     }

@@ -19,8 +19,8 @@ protocol OperationCase: Sendable, CustomTestStringConvertible {
 /// The unit roundoff of float32: the largest relative error of one operation.
 let u = 0x1p-24
 
-/// The unit roundoff of bfloat16.
-let bf16Unit = 0x1p-9
+/// The unit roundoff of bfloat16, whose significand has 8 bits.
+let bf16Unit = 0x1p-8
 
 /// x rounded to bfloat16, to nearest and ties to even, by arithmetic alone.
 func roundedToBF16(_ x: Float) -> Float {
