@@ -3,10 +3,10 @@
 
     compare_noise.py --model FOLDER --data GLUE_FOLDER --store STORE [--task mrpc] [--rounds 7] [--steps 8] [--mode label|clean-kl]
 
-Each round makes --steps updates plainly and with ScaLA's objective from the first step on (noise_delay=0, T = 1), with the same seed, batches
-and optimizer; the next round the other way round. The time is that of the steps alone, as `pipeline adapt` reports it. Prints one JSON
-line: passes in units of a plain step, with noise in every step and with the default delay of one half (4/3 on labels, up to the
-lengths of the batches in either half), and the ratio of the two times, round by round. Ends with 1 when, on labels, the first are not
+Each round makes --steps updates plainly and with ScaLA's objective from the first step on (noise_delay=0, T = 1), with the same seed,
+batches and optimizer; the next round the other way round. The time is that of the steps alone, as `pipeline adapt` reports it. Prints one JSON
+line: passes in units of a plain step, with noise in every step and with the default delay of one half (4/3 on labels over an
+even number of steps, up to the lengths of the batches in either half), and the ratio of the two times, round by round. Ends with 1 when, on labels, the first are not
 5/3 or the median ratio is above 1.8.
 """
 import argparse

@@ -3,8 +3,9 @@
 
     recheck_searches.py --model FOLDER --data GLUE_FOLDER --store STORE --work FOLDER [--task mrpc] [--methods sgdsls,…] [--steps 20]
 
-Each method makes --steps updates with dropout; `pipeline adapt --trace` writes the weights, direction, batch and dropout keys of each. From these
-alone PyTorch computes in double the loss before the step, at the accepted trial and after the move, and −gᵀd of the searched units, and checks
+Each method makes --steps updates with dropout; `pipeline adapt --trace` writes the weights, direction, batch and dropout keys of each.
+From these alone PyTorch computes in double the loss before the step, at the accepted trial and after the move, and −gᵀd of the
+searched units, and checks
 
 * that the accepted trial satisfies its inequality: Armijo's for sgdsls, adamsls, plasls; the one between running means, taken over all
   steps so far in double, for alsals and salsa. The tolerance is the recipe's (search_tolerance) and nothing more;

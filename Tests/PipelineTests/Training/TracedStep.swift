@@ -121,8 +121,8 @@ final class TracedStep {
             let d = step.line["dropout"]!
             func rate(_ name: String) -> Float { Float(d[name]!.doubleValue!) }
             let dropout = DropoutRates(
-                hidden: rate("hidden"), attention: rate("attention"), classifier: rate("classifier"), seed: UInt64(d["seed"]!.integerValue!),
-                step: UInt64(d["step"]!.integerValue!))
+                hidden: rate("hidden"), attention: rate("attention"), classifier: rate("classifier"),
+                seed: UInt64(d["seed"]!.integerValue!), step: UInt64(d["step"]!.integerValue!))
             model.forward(UnsafePointer(values), owner: self, batch, dropout: dropout)
             let count = Double(starts.count - 1)
             return model.loss(normalizer: count) / count
