@@ -63,7 +63,7 @@ struct IndexRefresh {
             case .references: try readReferences(database, folder.path, folder.name)
             case .blobs: try readBlobs(database, folder.path, folder.name)
             }
-            try database.execute(
+            try database.run(
                 sql: "INSERT OR REPLACE INTO folder (path, changed) VALUES (?, ?)",
                 arguments: [path, settled(status.changed)])
         }
@@ -72,9 +72,9 @@ struct IndexRefresh {
             if path.hasPrefix(prefix(.artifacts)) { try forgetArtifacts(database, name, keeping: []) }
             if path.hasPrefix(prefix(.blobs)) { try forgetBlobs(database, name, keeping: []) }
             if path.hasPrefix(prefix(.references)) {
-                try database.execute(sql: "DELETE FROM reference WHERE kind = ?", arguments: [name])
+                try database.run(sql: "DELETE FROM reference WHERE kind = ?", arguments: [name])
             }
-            try database.execute(sql: "DELETE FROM folder WHERE path = ?", arguments: [path])
+            try database.run(sql: "DELETE FROM folder WHERE path = ?", arguments: [path])
         }
     }
 
@@ -123,7 +123,7 @@ struct IndexRefresh {
     private func insert(
         _ database: Database, _ digest: Digest, _ artifact: Artifact, created: Int64, byteCount: Int
     ) throws {
-        try database.execute(
+        try database.run(
             sql: """
                 INSERT INTO artifact (digest, kind, stage, created, logicalBytes, manifestBytes) VALUES (?, ?, ?, ?, ?, ?)
                 """,
@@ -134,15 +134,15 @@ struct IndexRefresh {
         let row = database.lastInsertedRowID
         for blob in Dictionary(artifact.blobs.map { ($0.digest, $0) }, uniquingKeysWith: { first, _ in first }).values {
             let name = Data(blob.digest.rawBytes)
-            try database.execute(
+            try database.run(
                 sql: "INSERT OR IGNORE INTO blob (digest, plainBytes) VALUES (?, ?)",
                 arguments: [name, blob.blobByteCount])
-            try database.execute(
+            try database.run(
                 sql: "INSERT INTO artifactBlob (artifact, blob) SELECT ?, id FROM blob WHERE digest = ?",
                 arguments: [row, name])
         }
         for (role, input) in artifact.provenance.inputs {
-            try database.execute(
+            try database.run(
                 sql: "INSERT INTO input (artifact, role, digest) VALUES (?, ?, ?)",
                 arguments: [row, role, Data(input.rawBytes)])
         }
@@ -150,7 +150,7 @@ struct IndexRefresh {
 
     private func forgetArtifacts(_ database: Database, _ folder: String, keeping: Set<Digest>) throws {
         for digest in try digests(database, "artifact", folder).subtracting(keeping) {
-            try database.execute(sql: "DELETE FROM artifact WHERE digest = ?", arguments: [Data(digest.rawBytes)])
+            try database.run(sql: "DELETE FROM artifact WHERE digest = ?", arguments: [Data(digest.rawBytes)])
         }
     }
 
@@ -170,7 +170,7 @@ struct IndexRefresh {
             if old == status.changed { continue }
             // A file whose header is not right still takes its room.
             let facts = try? reader.facts(digest)
-            try database.execute(
+            try database.run(
                 sql: """
                     INSERT INTO blob (digest, plainBytes, storedBytes, codec, changed) VALUES (?, ?, ?, ?, ?)
                     ON CONFLICT (digest) DO UPDATE SET storedBytes = excluded.storedBytes, codec = excluded.codec,
@@ -183,10 +183,10 @@ struct IndexRefresh {
     private func forgetBlobs(_ database: Database, _ folder: String, keeping: Set<Digest>) throws {
         for digest in try digests(database, "blob", folder).subtracting(keeping) {
             let name = Data(digest.rawBytes)
-            try database.execute(
+            try database.run(
                 sql: "UPDATE blob SET storedBytes = NULL, codec = NULL, changed = 0 WHERE digest = ?", arguments: [name]
             )
-            try database.execute(
+            try database.run(
                 sql: "DELETE FROM blob WHERE digest = ? AND id NOT IN (SELECT blob FROM artifactBlob)",
                 arguments: [name])
         }
@@ -204,7 +204,7 @@ struct IndexRefresh {
             guard let status = try files.status("\(path)/\(name)"), old != status.changed else { continue }
             do {
                 guard let reference = try folder.read(kind: kind, name: name) else { continue }
-                try database.execute(
+                try database.run(
                     sql:
                         "INSERT OR REPLACE INTO reference (kind, name, digest, created, changed) VALUES (?, ?, ?, ?, ?)",
                     arguments: [
@@ -217,7 +217,14 @@ struct IndexRefresh {
             }
         }
         for name in known.keys {
-            try database.execute(sql: "DELETE FROM reference WHERE kind = ? AND name = ?", arguments: [kind, name])
+            try database.run(sql: "DELETE FROM reference WHERE kind = ? AND name = ?", arguments: [kind, name])
         }
+    }
+}
+
+extension Database {
+    /// Like `execute`, with a statement that is parsed once.
+    fileprivate func run(sql: String, arguments: StatementArguments = []) throws {
+        try cachedStatement(sql: sql).execute(arguments: arguments)
     }
 }
