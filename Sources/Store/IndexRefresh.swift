@@ -73,6 +73,7 @@ struct IndexRefresh {
             if path.hasPrefix(prefix(.blobs)) { try forgetBlobs(database, name, keeping: []) }
             if path.hasPrefix(prefix(.references)) {
                 try database.run(sql: "DELETE FROM reference WHERE kind = ?", arguments: [name])
+                try database.run(sql: "DELETE FROM earlier WHERE kind = ?", arguments: [name])
             }
             try database.run(sql: "DELETE FROM folder WHERE path = ?", arguments: [path])
         }
@@ -211,6 +212,15 @@ struct IndexRefresh {
                         kind, name, Data(reference.digest.rawBytes),
                         Int64(reference.created.timeIntervalSince1970) * 1_000_000_000, settled(status.changed),
                     ])
+                try forgetEarlier(database, kind, name)
+                for (number, entry) in reference.history.enumerated() {
+                    try database.run(
+                        sql: "INSERT INTO earlier (kind, name, number, digest, created) VALUES (?, ?, ?, ?, ?)",
+                        arguments: [
+                            kind, name, number, Data(entry.digest.rawBytes),
+                            Int64(entry.created.timeIntervalSince1970) * 1_000_000_000,
+                        ])
+                }
             } catch let error as StoreError where error.code != .inputOutput {
                 note("left out of the index: \(error)")
                 known[name] = 0
@@ -218,7 +228,12 @@ struct IndexRefresh {
         }
         for name in known.keys {
             try database.run(sql: "DELETE FROM reference WHERE kind = ? AND name = ?", arguments: [kind, name])
+            try forgetEarlier(database, kind, name)
         }
+    }
+
+    private func forgetEarlier(_ database: Database, _ kind: String, _ name: String) throws {
+        try database.run(sql: "DELETE FROM earlier WHERE kind = ? AND name = ?", arguments: [kind, name])
     }
 }
 

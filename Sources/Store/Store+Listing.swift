@@ -44,6 +44,27 @@ extension Store {
         }
     }
 
+    /// `kind/name` of the references to an artifact, and of those that stood for it before with the time since when; in
+    /// order, without remembered stages.
+    public func names(of digest: Digest) throws -> (current: [String], earlier: [(name: String, created: Date)]) {
+        try index.read([.references]) { database in
+            let arguments: StatementArguments = [Data(digest.rawBytes), Self.stageKind]
+            let current = try Row.fetchAll(
+                database, sql: "SELECT kind, name FROM reference WHERE digest = ? AND kind <> ? ORDER BY kind, name",
+                arguments: arguments)
+            let earlier = try Row.fetchAll(
+                database,
+                sql: "SELECT kind, name, created FROM earlier WHERE digest = ? AND kind <> ? ORDER BY kind, name, number",
+                arguments: arguments)
+            return (
+                current.map { "\($0[0] as String)/\($0[1] as String)" },
+                earlier.map {
+                    ("\($0[0] as String)/\($0[1] as String)", Date(timeIntervalSince1970: Double($0[2] as Int64) / 1e9))
+                }
+            )
+        }
+    }
+
     /// The artifacts made directly from another one.
     public func artifacts(madeFrom digest: Digest) throws -> [Digest] {
         try index.read([.artifacts]) { database in
