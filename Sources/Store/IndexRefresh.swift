@@ -25,7 +25,13 @@ struct IndexRefresh {
 
     private func known(_ database: Database) throws -> [String: Int64] {
         let rows = try Row.fetchAll(database, sql: "SELECT path, changed FROM folder")
-        return Dictionary(rows.map { ($0[0], $0[1]) }) { first, _ in first }
+        return try Self.times(rows)
+    }
+
+    /// A damaged index may hold anything: a subscript of a row would end the process where this throws.
+    private static func times(_ rows: [Row]) throws -> [String: Int64] {
+        let pairs = try rows.map { (try $0.decode(String.self, atIndex: 0), try $0.decode(Int64.self, atIndex: 1)) }
+        return Dictionary(pairs) { first, _ in first }
     }
 
     // Paths in the index are relative, so that a store can be moved.
@@ -199,7 +205,7 @@ struct IndexRefresh {
         let folder = ReferenceFolder(layout: layout, files: files)
         let rows = try Row.fetchAll(
             database, sql: "SELECT name, changed FROM reference WHERE kind = ?", arguments: [kind])
-        var known = Dictionary(rows.map { ($0[0] as String, $0[1] as Int64) }) { first, _ in first }
+        var known = try Self.times(rows)
         for name in try folder.names(kind: kind) {
             let old = known.removeValue(forKey: name)
             guard let status = try files.status("\(path)/\(name)"), old != status.changed else { continue }

@@ -41,6 +41,10 @@ final class StoreIndex: Sendable {
             note("the index was damaged (\(error.message ?? "\(error.resultCode)")) and is made anew")
             try rebuild()
             return try attempt(areas, question)
+        } catch let error as RowDecodingError {
+            note("the index was damaged (\(error)) and is made anew")
+            try rebuild()
+            return try attempt(areas, question)
         } catch let error as DatabaseError {
             throw StoreError(
                 error.resultCode == .SQLITE_BUSY ? .busy : error.resultCode == .SQLITE_FULL ? .diskFull : .inputOutput,
