@@ -145,9 +145,12 @@ class StoreReader:
         with open(f"{folder}/format") as file:
             assert file.read() == "pipeline-store 1\n"
 
-    def _file(self, area, digest):
+    def path(self, area, digest):
         word = digest.removeprefix("sha256:")
-        with open(f"{self.folder}/{area}/sha256/{word[:2]}/{word[2:]}", "rb") as file:
+        return f"{self.folder}/{area}/sha256/{word[:2]}/{word[2:]}"
+
+    def _file(self, area, digest):
+        with open(self.path(area, digest), "rb") as file:
             return file.read()
 
     def manifest(self, digest):
