@@ -32,7 +32,7 @@ let package = Package(
         .target(
             name: "Store",
             dependencies: [
-                "CZstd",
+                "CCodecs", "CZstd",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
@@ -42,6 +42,7 @@ let package = Package(
             name: "CKernels",
             // Kernels are compiled for speed in debug builds too: a test that trains must not take an hour.
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=fast", "-Wno-psabi"])]),
+        .target(name: "CCodecs", cSettings: [.unsafeFlags(["-O3"])]),
         .target(name: "COpenBLAS", cSettings: [.unsafeFlags(["-O2"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels", "COpenBLAS"], swiftSettings: swift),
@@ -50,7 +51,7 @@ let package = Package(
         .testTarget(name: "TokenizersTests", dependencies: ["Tokenizers"], swiftSettings: swift),
         .testTarget(
             name: "StoreTests",
-            dependencies: ["Store", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: ["Store", "CCodecs", .product(name: "GRDB", package: "GRDB.swift")],
             swiftSettings: swift),
         .testTarget(name: "RemoteTests", dependencies: ["Remote", "Store"], exclude: ["Servers"], swiftSettings: swift),
         .testTarget(

@@ -55,6 +55,18 @@ CREATE TABLE reference (
 
 CREATE INDEX referenceByDigest ON reference (digest);
 
+-- What references stood for before.
+CREATE TABLE earlier (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    digest BLOB NOT NULL CHECK (length(digest) = 32),
+    created INTEGER NOT NULL,
+    PRIMARY KEY (kind, name, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX earlierByDigest ON earlier (digest);
+
 -- The state in which each folder was last read. A folder whose time differs is read again.
 CREATE TABLE folder (
     path TEXT PRIMARY KEY,

@@ -73,13 +73,16 @@ struct BlobReader: Sendable {
     }
 
     /// Hands a blob to `body` in portions, in bounded memory. Whether they are right is known only after the last one.
-    private func scan(_ digest: Digest, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    /// A delta's base is read without its digest, since the delta's own is checked.
+    private func scan(
+        _ digest: Digest, hashing: Bool = true, _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
         let (file, header) = try open(digest)
         let plain = header?.plainByteCount ?? file.byteCount
         let size = min(max(plain, 1), 4 * BlobCodecs.smallestWindow)
         let window = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
         defer { window.deallocate() }
-        try decode(digest, file, header, window: window, body)
+        try decode(digest, file, header, hashing: hashing, window: window, body)
     }
 
     /// Hands a blob to `body` in portions after a first pass has checked it: twice the work, bounded memory, no
@@ -122,8 +125,8 @@ struct BlobReader: Sendable {
     }
 
     private func decode(
-        _ digest: Digest, _ file: any ReadableFile, _ header: BlobHeader?, window: UnsafeMutableRawBufferPointer,
-        _ body: (UnsafeRawBufferPointer) throws -> Void
+        _ digest: Digest, _ file: any ReadableFile, _ header: BlobHeader?, hashing: Bool = true,
+        window: UnsafeMutableRawBufferPointer, _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
         let codec =
             if let header { try BlobCodecs.codec(for: header, name: name(digest)) } else {
@@ -134,44 +137,54 @@ struct BlobReader: Sendable {
         let byteCount = header?.plainByteCount ?? file.byteCount
         var hasher = Hasher256()
         func take(_ portion: UnsafeRawBufferPointer) throws {
-            hasher.update(portion)
+            if hashing { hasher.update(portion) }
             try body(portion)
         }
         switch codec {
         case .full(let codec):
             try codec.decode(source, plainByteCount: byteCount, window: window, emit: take)
         case .delta(let codec, let base):
-            try codec.decode(
-                source, plainByteCount: byteCount, window: window,
-                base: BaseSource { try scan(base: base, of: digest, byteCount: byteCount, $0) }, emit: take)
+            do {
+                try codec.decode(
+                    source, plainByteCount: byteCount, window: window,
+                    base: BaseSource { try read(base: base, of: digest, byteCount: byteCount, $0) }, emit: take)
+            } catch let error as StoreError where error.isDamage {
+                // With a wrong base anything may seem wrong with the delta.
+                try check(base: base, of: digest)
+                throw error
+            }
         }
+        guard hashing else { return }
         let found = hasher.finish()
-        guard found == digest else { throw damage(digest, digest.description, found.description) }
+        guard found == digest else {
+            if case .delta(_, let base) = codec { try check(base: base, of: digest) }
+            throw damage(digest, digest.description, found.description)
+        }
     }
 
-    /// Hands a delta's base to `take` in portions, in bounded memory.
-    ///
-    /// Whatever `take` throws is thrown only once the base has proved to be whole: with a wrong base anything may seem
-    /// wrong with the delta.
-    private func scan(
+    /// Hands a delta's base to `take` in portions, in bounded memory. Whether it is right shows in the delta's digest.
+    private func read(
         base: Digest, of digest: Digest, byteCount: Int, _ take: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
-        var fault: (any Error)?
-        do {
+        try blaming(base, digest) {
             guard let facts = try facts(base) else { throw baseDamage(digest, base, "nothing at \(name(base))") }
             // Deltas to deltas would be slow to read and hard to keep; none is ever written.
             guard facts.base == nil else { throw baseDamage(digest, base, "another difference") }
             guard facts.plainByteCount == byteCount else {
                 throw baseDamage(digest, base, "\(facts.plainByteCount) bytes instead of \(byteCount)")
             }
-            try scan(base) { portion in
-                guard fault == nil else { return }
-                do { try take(portion) } catch { fault = error }
-            }
-        } catch let error as StoreError where error.isDamage && error.path != name(digest) {
+            try scan(base, hashing: false, take)
+        }
+    }
+
+    /// Throws if the base is not whole.
+    private func check(base: Digest, of digest: Digest) throws { try blaming(base, digest) { try scan(base) { _ in } } }
+
+    /// Turns damage of the base into the delta's.
+    private func blaming(_ base: Digest, _ digest: Digest, _ body: () throws -> Void) throws {
+        do { try body() } catch let error as StoreError where error.isDamage && error.path != name(digest) {
             throw baseDamage(digest, base, error.description)
         }
-        if let fault { throw fault }
     }
 
     private func baseDamage(_ digest: Digest, _ base: Digest, _ found: String) -> StoreError {

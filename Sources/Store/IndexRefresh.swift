@@ -25,7 +25,13 @@ struct IndexRefresh {
 
     private func known(_ database: Database) throws -> [String: Int64] {
         let rows = try Row.fetchAll(database, sql: "SELECT path, changed FROM folder")
-        return Dictionary(rows.map { ($0[0], $0[1]) }) { first, _ in first }
+        return try Self.times(rows)
+    }
+
+    /// A damaged index may hold anything: a subscript of a row would end the process where this throws.
+    private static func times(_ rows: [Row]) throws -> [String: Int64] {
+        let pairs = try rows.map { (try $0.decode(String.self, atIndex: 0), try $0.decode(Int64.self, atIndex: 1)) }
+        return Dictionary(pairs) { first, _ in first }
     }
 
     // Paths in the index are relative, so that a store can be moved.
@@ -63,7 +69,7 @@ struct IndexRefresh {
             case .references: try readReferences(database, folder.path, folder.name)
             case .blobs: try readBlobs(database, folder.path, folder.name)
             }
-            try database.execute(
+            try database.run(
                 sql: "INSERT OR REPLACE INTO folder (path, changed) VALUES (?, ?)",
                 arguments: [path, settled(status.changed)])
         }
@@ -72,9 +78,10 @@ struct IndexRefresh {
             if path.hasPrefix(prefix(.artifacts)) { try forgetArtifacts(database, name, keeping: []) }
             if path.hasPrefix(prefix(.blobs)) { try forgetBlobs(database, name, keeping: []) }
             if path.hasPrefix(prefix(.references)) {
-                try database.execute(sql: "DELETE FROM reference WHERE kind = ?", arguments: [name])
+                try database.run(sql: "DELETE FROM reference WHERE kind = ?", arguments: [name])
+                try database.run(sql: "DELETE FROM earlier WHERE kind = ?", arguments: [name])
             }
-            try database.execute(sql: "DELETE FROM folder WHERE path = ?", arguments: [path])
+            try database.run(sql: "DELETE FROM folder WHERE path = ?", arguments: [path])
         }
     }
 
@@ -123,7 +130,7 @@ struct IndexRefresh {
     private func insert(
         _ database: Database, _ digest: Digest, _ artifact: Artifact, created: Int64, byteCount: Int
     ) throws {
-        try database.execute(
+        try database.run(
             sql: """
                 INSERT INTO artifact (digest, kind, stage, created, logicalBytes, manifestBytes) VALUES (?, ?, ?, ?, ?, ?)
                 """,
@@ -134,15 +141,15 @@ struct IndexRefresh {
         let row = database.lastInsertedRowID
         for blob in Dictionary(artifact.blobs.map { ($0.digest, $0) }, uniquingKeysWith: { first, _ in first }).values {
             let name = Data(blob.digest.rawBytes)
-            try database.execute(
+            try database.run(
                 sql: "INSERT OR IGNORE INTO blob (digest, plainBytes) VALUES (?, ?)",
                 arguments: [name, blob.blobByteCount])
-            try database.execute(
+            try database.run(
                 sql: "INSERT INTO artifactBlob (artifact, blob) SELECT ?, id FROM blob WHERE digest = ?",
                 arguments: [row, name])
         }
         for (role, input) in artifact.provenance.inputs {
-            try database.execute(
+            try database.run(
                 sql: "INSERT INTO input (artifact, role, digest) VALUES (?, ?, ?)",
                 arguments: [row, role, Data(input.rawBytes)])
         }
@@ -150,7 +157,7 @@ struct IndexRefresh {
 
     private func forgetArtifacts(_ database: Database, _ folder: String, keeping: Set<Digest>) throws {
         for digest in try digests(database, "artifact", folder).subtracting(keeping) {
-            try database.execute(sql: "DELETE FROM artifact WHERE digest = ?", arguments: [Data(digest.rawBytes)])
+            try database.run(sql: "DELETE FROM artifact WHERE digest = ?", arguments: [Data(digest.rawBytes)])
         }
     }
 
@@ -170,7 +177,7 @@ struct IndexRefresh {
             if old == status.changed { continue }
             // A file whose header is not right still takes its room.
             let facts = try? reader.facts(digest)
-            try database.execute(
+            try database.run(
                 sql: """
                     INSERT INTO blob (digest, plainBytes, storedBytes, codec, changed) VALUES (?, ?, ?, ?, ?)
                     ON CONFLICT (digest) DO UPDATE SET storedBytes = excluded.storedBytes, codec = excluded.codec,
@@ -183,10 +190,10 @@ struct IndexRefresh {
     private func forgetBlobs(_ database: Database, _ folder: String, keeping: Set<Digest>) throws {
         for digest in try digests(database, "blob", folder).subtracting(keeping) {
             let name = Data(digest.rawBytes)
-            try database.execute(
+            try database.run(
                 sql: "UPDATE blob SET storedBytes = NULL, codec = NULL, changed = 0 WHERE digest = ?", arguments: [name]
             )
-            try database.execute(
+            try database.run(
                 sql: "DELETE FROM blob WHERE digest = ? AND id NOT IN (SELECT blob FROM artifactBlob)",
                 arguments: [name])
         }
@@ -198,26 +205,47 @@ struct IndexRefresh {
         let folder = ReferenceFolder(layout: layout, files: files)
         let rows = try Row.fetchAll(
             database, sql: "SELECT name, changed FROM reference WHERE kind = ?", arguments: [kind])
-        var known = Dictionary(rows.map { ($0[0] as String, $0[1] as Int64) }) { first, _ in first }
+        var known = try Self.times(rows)
         for name in try folder.names(kind: kind) {
             let old = known.removeValue(forKey: name)
             guard let status = try files.status("\(path)/\(name)"), old != status.changed else { continue }
             do {
                 guard let reference = try folder.read(kind: kind, name: name) else { continue }
-                try database.execute(
+                try database.run(
                     sql:
                         "INSERT OR REPLACE INTO reference (kind, name, digest, created, changed) VALUES (?, ?, ?, ?, ?)",
                     arguments: [
                         kind, name, Data(reference.digest.rawBytes),
                         Int64(reference.created.timeIntervalSince1970) * 1_000_000_000, settled(status.changed),
                     ])
+                try forgetEarlier(database, kind, name)
+                for (number, entry) in reference.history.enumerated() {
+                    try database.run(
+                        sql: "INSERT INTO earlier (kind, name, number, digest, created) VALUES (?, ?, ?, ?, ?)",
+                        arguments: [
+                            kind, name, number, Data(entry.digest.rawBytes),
+                            Int64(entry.created.timeIntervalSince1970) * 1_000_000_000,
+                        ])
+                }
             } catch let error as StoreError where error.code != .inputOutput {
                 note("left out of the index: \(error)")
                 known[name] = 0
             }
         }
         for name in known.keys {
-            try database.execute(sql: "DELETE FROM reference WHERE kind = ? AND name = ?", arguments: [kind, name])
+            try database.run(sql: "DELETE FROM reference WHERE kind = ? AND name = ?", arguments: [kind, name])
+            try forgetEarlier(database, kind, name)
         }
+    }
+
+    private func forgetEarlier(_ database: Database, _ kind: String, _ name: String) throws {
+        try database.run(sql: "DELETE FROM earlier WHERE kind = ? AND name = ?", arguments: [kind, name])
+    }
+}
+
+extension Database {
+    /// Like `execute`, with a statement that is parsed once.
+    fileprivate func run(sql: String, arguments: StatementArguments = []) throws {
+        try cachedStatement(sql: sql).execute(arguments: arguments)
     }
 }

@@ -1,7 +1,7 @@
 /// The index's tables: the same text as `Schemas/index.sql`.
 enum IndexSchema {
     /// Kept in the database's `user_version`; another number means the index is made anew.
-    static let version = 1
+    static let version = 2
 
     static let text = """
         -- The index of a store. Everything in it is derived from the files and made again when in doubt.
@@ -60,6 +60,18 @@ enum IndexSchema {
         ) STRICT, WITHOUT ROWID;
 
         CREATE INDEX referenceByDigest ON reference (digest);
+
+        -- What references stood for before.
+        CREATE TABLE earlier (
+            kind TEXT NOT NULL,
+            name TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            digest BLOB NOT NULL CHECK (length(digest) = 32),
+            created INTEGER NOT NULL,
+            PRIMARY KEY (kind, name, number)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE INDEX earlierByDigest ON earlier (digest);
 
         -- The state in which each folder was last read. A folder whose time differs is read again.
         CREATE TABLE folder (

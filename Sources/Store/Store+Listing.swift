@@ -23,24 +23,44 @@ extension Store {
                 database, sql: "SELECT digest, kind, name FROM reference WHERE kind <> ? ORDER BY kind, name",
                 arguments: [Self.stageKind])
             while let row = try references.next() {
-                let (kind, name): (String, String) = (row[1], row[2])
-                names[row[0], default: []].append("\(kind)/\(name)")
+                let digest = try row.decode(Data.self, atIndex: 0)
+                try names[digest, default: []].append(row.decodeName(atIndex: 1))
             }
             let artifacts = try Row.fetchCursor(
                 database,
                 sql: "SELECT digest, kind, stage, created, logicalBytes FROM artifact ORDER BY created DESC, digest")
             var summaries: [ArtifactSummary] = []
             while let row = try artifacts.next() {
-                let kind: String = row[1]
+                let kind = try row.decode(String.self, atIndex: 1)
                 guard kinds.isEmpty || kinds.contains(kind) else { continue }
-                guard let digest = Digest(rawBytes: row[0] as Data) else { continue }
+                let bytes = try row.decode(Data.self, atIndex: 0)
+                guard let digest = Digest(rawBytes: bytes) else { continue }
                 summaries.append(
                     ArtifactSummary(
-                        digest: digest, kind: kind, stage: row[2],
-                        created: Date(timeIntervalSince1970: Double(row[3] as Int64) / 1e9), logicalBytes: row[4],
-                        references: names[row[0]] ?? []))
+                        digest: digest, kind: kind, stage: try row.decode(String.self, atIndex: 2),
+                        created: try row.decodeTime(atIndex: 3), logicalBytes: try row.decode(Int.self, atIndex: 4),
+                        references: names[bytes] ?? []))
             }
             return summaries
+        }
+    }
+
+    /// `kind/name` of the references to an artifact, and of those that stood for it before with the time since when; in
+    /// order, without remembered stages.
+    public func names(of digest: Digest) throws -> (current: [String], earlier: [(name: String, created: Date)]) {
+        try index.read([.references]) { database in
+            let arguments: StatementArguments = [Data(digest.rawBytes), Self.stageKind]
+            let current = try Row.fetchAll(
+                database, sql: "SELECT kind, name FROM reference WHERE digest = ? AND kind <> ? ORDER BY kind, name",
+                arguments: arguments)
+            let earlier = try Row.fetchAll(
+                database,
+                sql: "SELECT kind, name, created FROM earlier WHERE digest = ? AND kind <> ? ORDER BY kind, name, number",
+                arguments: arguments)
+            return (
+                try current.map { try $0.decodeName(atIndex: 0) },
+                try earlier.map { (try $0.decodeName(atIndex: 0), try $0.decodeTime(atIndex: 2)) }
+            )
         }
     }
 
@@ -62,5 +82,17 @@ extension Store {
         if mode == .readWrite { _ = try writingSession() }
         try index.rebuild()
         _ = try index.read([.artifacts, .references, .blobs]) { _ in }
+    }
+}
+
+/// What a damaged index holds must throw: a subscript of a row would end the process.
+extension Row {
+    /// The kind at an index and the name behind it: `kind/name`.
+    fileprivate func decodeName(atIndex index: Int) throws -> String {
+        "\(try decode(String.self, atIndex: index))/\(try decode(String.self, atIndex: index + 1))"
+    }
+
+    fileprivate func decodeTime(atIndex index: Int) throws -> Date {
+        Date(timeIntervalSince1970: Double(try decode(Int64.self, atIndex: index)) / 1e9)
     }
 }

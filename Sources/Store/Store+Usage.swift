@@ -47,11 +47,14 @@ extension Store {
                     LEFT JOIN users ON users.blob = blob.id
                     GROUP BY artifact.id ORDER BY 5 DESC, 1
                     """)
-            let entries = rows.compactMap { row -> Usage.Entry? in
-                guard let digest = Digest(rawBytes: row[0] as Data) else { return nil }
+            let entries = try rows.compactMap { row throws -> Usage.Entry? in
+                guard let digest = Digest(rawBytes: try row.decode(Data.self, atIndex: 0)) else { return nil }
                 return Usage.Entry(
-                    digest: digest, kind: row[1], references: summaries[digest]?.references ?? [], logicalBytes: row[2],
-                    storedBytes: row[3], exclusiveBytes: row[4])
+                    digest: digest, kind: try row.decode(String.self, atIndex: 1),
+                    references: summaries[digest]?.references ?? [],
+                    logicalBytes: try row.decode(Int.self, atIndex: 2),
+                    storedBytes: try row.decode(Int.self, atIndex: 3),
+                    exclusiveBytes: try row.decode(Int.self, atIndex: 4))
             }
             let unreferenced = "FROM blob WHERE storedBytes IS NOT NULL AND id NOT IN (SELECT blob FROM artifactBlob)"
             return Usage(

@@ -41,6 +41,14 @@ final class StoreIndex: Sendable {
             note("the index was damaged (\(error.message ?? "\(error.resultCode)")) and is made anew")
             try rebuild()
             return try attempt(areas, question)
+        } catch let error as RowDecodingError {
+            note("the index was damaged (\(error)) and is made anew")
+            try rebuild()
+            return try attempt(areas, question)
+        } catch let error as DatabaseError where form == .file && Self.isRefusal(error) {
+            return try attemptInMemory(areas, question, because: error.message ?? "\(error.resultCode)")
+        } catch let error as StoreError where form == .file && error.code == .diskFull {
+            return try attemptInMemory(areas, question, because: error.found ?? "no space")
         } catch let error as DatabaseError {
             throw StoreError(
                 error.resultCode == .SQLITE_BUSY ? .busy : error.resultCode == .SQLITE_FULL ? .diskFull : .inputOutput,
@@ -59,6 +67,25 @@ final class StoreIndex: Sendable {
             }
         }
         return try queue.read(question)
+    }
+
+    /// On a full disk there is no room to bring the index up to date, and still one must see what may go.
+    private func attemptInMemory<Answer>(
+        _ areas: Set<Area>, _ question: (Database) throws -> Answer, because reason: String
+    ) throws -> Answer {
+        note("the index cannot be written (\(reason)) and is made in memory")
+        let memory = try openMemory()
+        let refresh = IndexRefresh(layout: layout, files: files, note: note)
+        try memory.inTransaction { database in
+            try refresh.run(database, areas)
+            return .commit
+        }
+        return try memory.read(question)
+    }
+
+    /// Whether it is the disk that refuses: SQLite says so in several ways when it cannot extend one of its files.
+    private static func isRefusal(_ error: DatabaseError) -> Bool {
+        [.SQLITE_FULL, .SQLITE_IOERR, .SQLITE_CANTOPEN].contains(error.resultCode)
     }
 
     /// Throws away the database; the next question fills a new one.

@@ -44,4 +44,19 @@ import Testing
         #expect(done.status == 64)
         #expect(done.errors.contains(words[0]))
     }
+
+    @Test func aBenchmarkOfTheStoreKeepsToItsSchemaAndComesBackRight() throws {
+        let scratch = try Scratch()
+        let model = Repository.file("Fixtures/models/tiny-bert").path
+        #expect(try Tool.run(["import", model, "--name", "tiny"], in: scratch).status == 0)
+        let done = try Tool.run(["bench", "store", "tiny", "--rounds", "2", "--json"], in: scratch)
+        #expect(done.status == 0)
+        let report = try JSONValue(parsing: Array(done.output.utf8))
+        try SchemaChecker("bench-store").check(report)
+        let codecs = try #require(report["codecs"]?.arrayValue)
+        #expect(!codecs.isEmpty)
+        #expect(codecs.compactMap { $0["plain_bytes"]?.integerValue }.reduce(0, +) == report["plain_bytes"]?.integerValue)
+        #expect(try Tool.run(["bench", "store", "tiny", "--effort", "none"], in: scratch).status == 64)
+        #expect(try Tool.run(["bench", "store", "nothing"], in: scratch).status != 0)
+    }
 }

@@ -7,7 +7,7 @@ import Testing
         ["store", "list"],
         ["store", "show"], ["store", "log"], ["store", "diff"], ["store", "tag"], ["store", "remove"], ["store", "usage"],
         ["store", "retention"], ["store", "gc"], ["store", "verify"], ["store", "repair"], ["store", "rebuild-index"],
-        ["bench"], ["bench", "step"],
+        ["bench"], ["bench", "step"], ["bench", "store"],
     ]
 
     @Test(arguments: commands)

@@ -1,3 +1,4 @@
+internal import CCodecs
 import CZstd
 import Foundation
 
@@ -189,15 +190,11 @@ final class PlaneCoder {
         let width = UInt64(body[0])
         let spare = 8 - width
         let mask: UInt64 = 1 << width - 1
-        var position = 1
         let whole = target.count & ~7
-        for group in stride(from: 0, to: whole, by: 8) {
-            let word = UInt64(littleEndian: body.baseAddress!.loadUnaligned(fromByteOffset: position, as: UInt64.self))
-            var spread: UInt64 = 0
-            for lane in UInt64(0)..<8 { spread |= (word &>> (lane &* width) & mask) &<< (lane &* 8 &+ spare) }
-            target.storeBytes(of: spread.littleEndian, toByteOffset: group, as: UInt64.self)
-            position &+= Int(width)
-        }
+        cc_unpack_bits(
+            body.baseAddress!.assumingMemoryBound(to: UInt8.self) + 1, UInt32(width),
+            target.baseAddress!.assumingMemoryBound(to: UInt8.self), whole / 8)
+        let position = 1 + whole / 8 * Int(width)
         var word: UInt64 = 0
         for index in position..<body.count { word |= UInt64(body[index]) << UInt64(8 * (index - position)) }
         for lane in 0..<(target.count - whole) {

@@ -1,3 +1,4 @@
+internal import CCodecs
 import Foundation
 
 extension TypedTensorBlock {
@@ -64,7 +65,9 @@ extension TypedTensorBlock {
         _ cursor: inout Cursor, _ count: Int, _ plain: UnsafeMutableRawBufferPointer, _ base: UnsafeRawBufferPointer
     ) throws {
         let head = try decodeHead(&cursor, count)
-        if head.bucketCount > 1 {
+        if head.bucketCount > 1, isFast {
+            cc_delta_buckets(base.baseAddress, buckets, count, UInt32(head.top), UInt32(head.bucketCount))
+        } else if head.bucketCount > 1 {
             for index in 0..<count {
                 buckets[index] = UInt8(
                     truncatingIfNeeded: bucket(Self.load(base, index), top: head.top, count: head.bucketCount))
@@ -74,7 +77,10 @@ extension TypedTensorBlock {
         for group in 0..<starts.count - 1 where starts[group] < starts[group + 1] {
             try decodeClass(&cursor, classed + starts[group], starts[group + 1] - starts[group])
         }
-        if isDelta {
+        if isFast {
+            scatterFast(head, starts, count, plain)
+            if isDelta { cc_delta_apply(base.baseAddress, fast(words), head.prediction?.factor ?? 1, plain.baseAddress, count) }
+        } else if isDelta {
             let prediction = head.prediction
             scatter(head, starts, count) { word, index in
                 let expected = predicted(Self.load(base, index), prediction)
@@ -120,6 +126,10 @@ extension TypedTensorBlock {
                 let range = segment * layout.segment..<min((segment + 1) * layout.segment, count)
                 if head.bucketCount == 1 {
                     starts[first] += range.count
+                } else if isFast {
+                    var counts = [UInt32](repeating: 0, count: head.bucketCount)
+                    cc_count_buckets(buckets + range.lowerBound, range.count, &counts)
+                    for (bucket, count) in counts.enumerated() { starts[first + bucket] += Int(count) }
                 } else {
                     for index in range { starts[first &+ Int(buckets[index])] &+= 1 }
                 }
@@ -134,11 +144,16 @@ extension TypedTensorBlock {
         if isDelta {
             let shift = try cursor.take(UInt8.self)
             guard shift < bits else { throw PlaneCoder.Fault("a class's shift") }
+            if isFast { return try decodePlanesFast(&cursor, values, count, shift: shift) }
             return try decodePlanes(&cursor, values, count) { $0 &>> Word(shift) }
         }
         let (zeros, shift) = (try cursor.take(UInt8.self), try cursor.take(UInt8.self))
         let offset = try cursor.take(Word.self)
         guard zeros < bits, shift < bits else { throw PlaneCoder.Fault("a class's alignment") }
+        if isFast {
+            try decodePlanesFast(&cursor, values, count, shift: shift)
+            return cc_restore_floats(fast(values), count, UInt32(truncatingIfNeeded: offset), UInt32(zeros))
+        }
         let (down, up) = (Word(shift), Word(zeros))
         try decodePlanes(&cursor, values, count) { word in
             let value = word &>> down
@@ -178,6 +193,39 @@ extension TypedTensorBlock {
                 for index in 0..<count { values[index] |= part(bytes, index, Word(truncatingIfNeeded: number * 8)) }
             }
             for index in 0..<count { values[index] = body(values[index]) }
+        }
+    }
+
+    /// The same for float32.
+    private func decodePlanesFast(
+        _ cursor: inout Cursor, _ values: UnsafeMutablePointer<Word>, _ count: Int, shift: UInt8
+    ) throws {
+        var pointers: [UnsafePointer<UInt8>?] = []
+        for index in 0..<4 {
+            let target = UnsafeMutableRawBufferPointer(rebasing: planes[index * count..<(index + 1) * count])
+            pointers.append(try coder.decode(cursor.bytes, at: &cursor.position, into: target))
+        }
+        cc_join_planes(pointers, fast(values), count, UInt32(shift))
+    }
+
+    /// Puts the classes' words, which are elements already without a base, in the order of the elements: in `plain`, or for a
+    /// delta in `words`.
+    private func scatterFast(_ head: Head, _ starts: [Int], _ count: Int, _ plain: UnsafeMutableRawBufferPointer) {
+        var cursors = starts.map { UInt32($0) }
+        for (segment, group) in head.classes.enumerated() {
+            let first = Int(group) * head.bucketCount
+            let start = segment * layout.segment
+            let length = min(layout.segment, count - start)
+            if head.bucketCount > 1 {
+                cursors.withUnsafeMutableBufferPointer {
+                    cc_gather_buckets(
+                        fast(classed), $0.baseAddress! + first, buckets + start, fast(words) + start, length)
+                }
+            } else {
+                let target = isDelta ? UnsafeMutableRawPointer(words + start) : plain.baseAddress! + 4 * start
+                memcpy(target, classed + Int(cursors[first]), 4 * length)
+                cursors[first] += UInt32(length)
+            }
         }
     }
 

@@ -1,3 +1,4 @@
+internal import CCodecs
 import Foundation
 
 extension TypedTensorBlock {
@@ -25,6 +26,11 @@ extension TypedTensorBlock {
             let highest = highestExponent(base, count)
             let factor = layout.kind == .float32 ? FloatPrediction.factor(of: plain, base: base, count: count) : 1
             let prediction = factor == 1 ? nil : FloatPrediction(factor: factor)
+            if isFast {
+                cc_delta_words(plain.baseAddress, base.baseAddress, factor, fast(words), symbols, count)
+                cc_delta_buckets(base.baseAddress, buckets, count, UInt32(highest), UInt32(limit))
+                return (highest, factor)
+            }
             for index in 0..<count {
                 let old = Self.load(base, index)
                 let word = zigzag(ordered(Self.load(plain, index)) &- ordered(predicted(old, prediction)))
@@ -36,6 +42,10 @@ extension TypedTensorBlock {
         }
         guard layout.kind.isFloatingPoint else {
             for index in 0..<count { words[index] = Self.load(plain, index) }
+            return (0, 1)
+        }
+        if isFast {
+            cc_float_words(plain.baseAddress, fast(words), symbols, count)
             return (0, 1)
         }
         let shift = Word(layout.kind.mantissaBits + 1)
@@ -113,6 +123,17 @@ extension TypedTensorBlock {
                 }
             }
             for index in 1..<starts.count { starts[index] += starts[index - 1] }
+        }
+        if isFast, bucketCount > 1 {
+            var cursors = starts.map { UInt32($0) }
+            cursors.withUnsafeMutableBufferPointer { cursors in
+                each { range, first in
+                    cc_scatter_buckets(
+                        fast(words) + range.lowerBound, cursors.baseAddress! + first, buckets + range.lowerBound,
+                        fast(classed), range.count)
+                }
+            }
+            return starts
         }
         var cursors = starts
         cursors.withUnsafeMutableBufferPointer { cursors in
@@ -234,6 +255,11 @@ extension TypedTensorBlock {
     private func split(
         _ values: UnsafeMutablePointer<Word>, _ count: Int, _ body: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
+        if isFast, count > 0 {
+            cc_split_planes(fast(values), planes.baseAddress!.assumingMemoryBound(to: UInt8.self), count, count)
+            for index in 0..<4 { try body(UnsafeRawBufferPointer(rebasing: planes[index * count..<(index + 1) * count])) }
+            return
+        }
         let plane = UnsafeMutableRawBufferPointer(rebasing: planes[..<count])
         for index in 0..<Self.width {
             let shift = Word(truncatingIfNeeded: index * 8)

@@ -101,6 +101,14 @@ final class TypedTensorBlock<Word: FixedWidthInteger & UnsignedInteger> {
         encoded = .allocate(byteCount: Self.bound(layout) + 16, alignment: 64)
     }
 
+    /// Whether the loops in C serve: they are for float32, in the byte order of the files.
+    var isFast: Bool { layout.kind == .float32 && UInt16(1).littleEndian == 1 }
+
+    /// Words of 32 bits as C knows them; for `isFast` only.
+    func fast(_ words: UnsafeMutablePointer<Word>) -> UnsafeMutablePointer<UInt32> {
+        UnsafeMutableRawPointer(words).assumingMemoryBound(to: UInt32.self)
+    }
+
     deinit {
         words.deallocate()
         classed.deallocate()

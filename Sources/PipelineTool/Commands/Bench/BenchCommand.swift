@@ -5,6 +5,7 @@ struct BenchCommand: ParsableCommand {
         commandName: "bench", abstract: "Measures the machine's speed with the tool's own code.",
         discussion: """
               pipeline bench step --shape bert-base
+              pipeline bench store minilm
             """,
-        subcommands: [BenchStepCommand.self])
+        subcommands: [BenchStepCommand.self, BenchStoreCommand.self])
 }

@@ -32,9 +32,10 @@ struct StoreListCommand: ParsableCommand {
         let entries = try session.store.list(kinds: kind.map { [$0] } ?? []).filter {
             all || kind != nil || !ArtifactNames.shown($0.references).isEmpty
         }
+        // Of very many artifacts only what is asked for is made.
         let json: JSONValue = [
             "artifacts": .array(
-                entries.map { entry in
+                (common.json ? entries : []).map { entry in
                     [
                         "digest": .string(entry.digest.description), "kind": .string(entry.kind),
                         "stage": .string(entry.stage),
@@ -46,7 +47,7 @@ struct StoreListCommand: ParsableCommand {
         ]
         var table = TextTable([.left, .left, .left, .right, .left], indentation: 0)
         table.add("kind", "name", "digest", "size", "made")
-        for entry in entries {
+        for entry in common.json ? [] : entries {
             table.add(
                 entry.kind, ArtifactNames.bare(entry.references, kind: entry.kind), entry.digest.short,
                 NumberText.bytes(entry.logicalBytes),

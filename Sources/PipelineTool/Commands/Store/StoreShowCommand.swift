@@ -130,16 +130,10 @@ struct StoreShowCommand: ParsableCommand {
         var history: [JSONValue] = []
 
         init(_ digest: Digest, _ store: Store) throws {
-            for kind in try store.referenceKinds() where !ArtifactNames.shown(["\(kind)/"]).isEmpty {
-                for reference in try store.references(kind: kind) {
-                    if reference.digest == digest { own.append("\(kind)/\(reference.name)") }
-                    for entry in reference.history where entry.digest == digest {
-                        history.append([
-                            "name": .string("\(kind)/\(reference.name)"),
-                            "created": .number(entry.created.timeIntervalSince1970),
-                        ])
-                    }
-                }
+            let names = try store.names(of: digest)
+            own = ArtifactNames.shown(names.current)
+            history = names.earlier.filter { !ArtifactNames.shown([$0.name]).isEmpty }.map {
+                ["name": .string($0.name), "created": .number($0.created.timeIntervalSince1970)]
             }
         }
     }
