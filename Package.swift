@@ -42,7 +42,8 @@ let package = Package(
             name: "CKernels",
             // Kernels are compiled for speed in debug builds too: a test that trains must not take an hour.
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=fast", "-Wno-psabi"])]),
-        .target(name: "CCodecs", cSettings: [.unsafeFlags(["-O3"])]),
+        // What is stored must be the same bits everywhere: no product and sum become one operation.
+        .target(name: "CCodecs", cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off"])]),
         .target(name: "COpenBLAS", cSettings: [.unsafeFlags(["-O2"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels", "COpenBLAS"], swiftSettings: swift),

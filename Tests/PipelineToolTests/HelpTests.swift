@@ -6,7 +6,7 @@ import Testing
         ["import"], ["prepare"], ["adapt"], ["eval"], ["predict"], ["export"], ["push"], ["pull"], ["tokenize"], ["recipes"], ["store"],
         ["store", "list"],
         ["store", "show"], ["store", "log"], ["store", "diff"], ["store", "tag"], ["store", "remove"], ["store", "usage"],
-        ["store", "retention"], ["store", "gc"], ["store", "verify"], ["store", "repair"], ["store", "rebuild-index"],
+        ["store", "retention"], ["store", "gc"], ["store", "verify"], ["store", "repair"], ["store", "rebuild-index"], ["store", "compress"],
         ["bench"], ["bench", "step"], ["bench", "store"],
     ]
 

@@ -43,6 +43,22 @@ import Testing
         #expect(try scratch.run("store", "gc").output.contains("nothing to remove"))
     }
 
+    @Test func compressingMakesCheckpointsNoLargerAndChangesNoDigest() throws {
+        let (scratch, _) = try adapted()
+        let before = try checked(scratch, "store", "usage")
+        let done = try checked(scratch, "store", "compress")
+        let after = try checked(scratch, "store", "usage")
+        #expect(try count(before, "stored_bytes") - count(after, "stored_bytes") == count(done, "saved_bytes"))
+        #expect(try count(done, "blobs") == count(after, "blobs"))
+        func digests(_ usage: JSONValue) -> Set<String> {
+            Set((usage["entries"]?.arrayValue ?? []).compactMap { $0["digest"]?.stringValue })
+        }
+        #expect(digests(before) == digests(after))
+        #expect(try checked(scratch, "store", "verify")["clean"] == true)
+        #expect(try checked(scratch, "store", "compress", "critic")["saved_bytes"] == 0)
+        #expect(try scratch.failure("store", "compress", "nobody").status == 64)
+    }
+
     @Test func theRetentionKeepsCheckpointsOfKeptRuns() throws {
         let (scratch, _) = try adapted()
         #expect(try checked(scratch, "store", "retention")["changed"] == false)

@@ -53,7 +53,7 @@ import Testing
             let expected = factor == 1 ? base[index] : prediction(base[index])
             let word = zigzag(ordered(fresh[index]) &- ordered(expected))
             let zeros = word.leadingZeroBitCount
-            let next = zeros < 31 ? word << UInt32(zeros + 1) >> 30 : 0
+            let next = zeros < 31 ? (word << UInt32(zeros + 1)) >> 30 : 0
             #expect(words[index] == word)
             #expect(symbols[index] == UInt8((32 - zeros) * 4 + Int(next)))
         }

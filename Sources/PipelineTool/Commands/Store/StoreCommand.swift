@@ -12,6 +12,6 @@ struct StoreCommand: ParsableCommand {
         subcommands: [
             StoreListCommand.self, StoreShowCommand.self, StoreLogCommand.self, StoreDiffCommand.self, StoreTagCommand.self,
             StoreRemoveCommand.self, StoreUsageCommand.self, StoreRetentionCommand.self, StoreGCCommand.self,
-            StoreVerifyCommand.self, StoreRepairCommand.self, StoreRebuildIndexCommand.self,
+            StoreVerifyCommand.self, StoreCompressCommand.self, StoreRepairCommand.self, StoreRebuildIndexCommand.self,
         ])
 }
