@@ -57,6 +57,8 @@ uint8_t *cc_rans_encode(
     const uint8_t *bytes, size_t count, const cc_rans_symbol symbols[256], uint8_t *first, uint8_t *end, uint32_t states[4]) {
     uint32_t all[4] = {65536, 65536, 65536, 65536};
     size_t index = count;
+#define PUT_SHORT(state, value)                                                                          \
+    state += symbols[value].start + (uint32_t)((uint64_t)(state)*symbols[value].reciprocal >> 44) * symbols[value].complement
 #define PUT(state, value)                                                                        \
     do {                                                                                         \
         const cc_rans_symbol *const symbol = &symbols[value];                                    \
@@ -69,20 +71,29 @@ uint8_t *cc_rans_encode(
     } while (0)
     while (index & 3) {
         index--;
-        if (end - first < 2) return NULL;
-        PUT(all[index & 3], bytes[index]);
+        if (end - first < 2 && all[index & 3] >= symbols[bytes[index]].limit) return NULL;
+        if (end - first < 2) PUT_SHORT(all[index & 3], bytes[index]);
+        else PUT(all[index & 3], bytes[index]);
     }
     uint32_t a = all[0], b = all[1], c = all[2], d = all[3];
-    while (index > 0) {
-        index -= 4;
-        if (end - first < 8) return NULL;
-        PUT(d, bytes[index + 3]);
-        PUT(c, bytes[index + 2]);
-        PUT(b, bytes[index + 1]);
-        PUT(a, bytes[index]);
+    // Four values take at most four words.
+    for (; index > 0 && end - first >= 8; index -= 4) {
+        PUT(d, bytes[index - 1]);
+        PUT(c, bytes[index - 2]);
+        PUT(b, bytes[index - 3]);
+        PUT(a, bytes[index - 4]);
+    }
+    all[0] = a, all[1] = b, all[2] = c, all[3] = d;
+    // The last ones, where there may be room for no more.
+    for (; index > 0; index--) {
+        uint32_t *const state = &all[(index - 1) & 3];
+        if (end - first >= 2) PUT(*state, bytes[index - 1]);
+        else if (*state >= symbols[bytes[index - 1]].limit) return NULL;
+        else PUT_SHORT(*state, bytes[index - 1]);
     }
 #undef PUT
-    states[0] = a, states[1] = b, states[2] = c, states[3] = d;
+#undef PUT_SHORT
+    memcpy(states, all, sizeof all);
     return end;
 }
 

@@ -150,14 +150,14 @@ struct BlobReader: Sendable {
                     base: BaseSource { try read(base: base, of: digest, byteCount: byteCount, $0) }, emit: take)
             } catch let error as StoreError where error.isDamage {
                 // With a wrong base anything may seem wrong with the delta.
-                try check(base: base, of: digest)
+                try check(base: base, of: digest, byteCount: byteCount)
                 throw error
             }
         }
         guard hashing else { return }
         let found = hasher.finish()
         guard found == digest else {
-            if case .delta(_, let base) = codec { try check(base: base, of: digest) }
+            if case .delta(_, let base) = codec { try check(base: base, of: digest, byteCount: byteCount) }
             throw damage(digest, digest.description, found.description)
         }
     }
@@ -167,18 +167,27 @@ struct BlobReader: Sendable {
         base: Digest, of digest: Digest, byteCount: Int, _ take: (UnsafeRawBufferPointer) throws -> Void
     ) throws {
         try blaming(base, digest) {
-            guard let facts = try facts(base) else { throw baseDamage(digest, base, "nothing at \(name(base))") }
-            // Deltas to deltas would be slow to read and hard to keep; none is ever written.
-            guard facts.base == nil else { throw baseDamage(digest, base, "another difference") }
-            guard facts.plainByteCount == byteCount else {
-                throw baseDamage(digest, base, "\(facts.plainByteCount) bytes instead of \(byteCount)")
-            }
+            try requireFull(base, of: digest, byteCount: byteCount)
             try scan(base, hashing: false, take)
         }
     }
 
     /// Throws if the base is not whole.
-    private func check(base: Digest, of digest: Digest) throws { try blaming(base, digest) { try scan(base) { _ in } } }
+    private func check(base: Digest, of digest: Digest, byteCount: Int) throws {
+        try blaming(base, digest) {
+            try requireFull(base, of: digest, byteCount: byteCount)
+            try scan(base) { _ in }
+        }
+    }
+
+    /// Deltas to deltas would be slow to read and hard to keep; none is ever written, and forged ones could go in a circle.
+    private func requireFull(_ base: Digest, of digest: Digest, byteCount: Int) throws {
+        guard let facts = try facts(base) else { throw baseDamage(digest, base, "nothing at \(name(base))") }
+        guard facts.base == nil else { throw baseDamage(digest, base, "another difference") }
+        guard facts.plainByteCount == byteCount else {
+            throw baseDamage(digest, base, "\(facts.plainByteCount) bytes instead of \(byteCount)")
+        }
+    }
 
     /// Turns damage of the base into the delta's.
     private func blaming(_ base: Digest, _ digest: Digest, _ body: () throws -> Void) throws {
