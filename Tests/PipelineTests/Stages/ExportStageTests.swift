@@ -31,8 +31,8 @@ import Testing
         #expect(imported.description.head == original.description.head)
         let tokenizers = try [original.artifact, toy.store.artifact(imported.model)].map { try StoredTokenizer.digest($0, toy.store) }
         #expect(tokenizers[0] == tokenizers[1])
-        let first = try EvaluateStage(run: "run", data: "toy").run(toy.context())
-        let second = try EvaluateStage(run: "back", data: "toy").run(toy.context())
+        let first = try EvaluateStage(run: "run", data: "toy", precision: .fp32).run(toy.context())
+        let second = try EvaluateStage(run: "back", data: "toy", precision: .fp32).run(toy.context())
         #expect(first.logits == second.logits && first.metrics == second.metrics && !second.wasCached)
     }
 
@@ -47,8 +47,8 @@ import Testing
         #expect(Set(files).isSuperset(of: ["vocab.json", "merges.txt", "tokenizer.json"]))
         let imported = try toy.importModel(folder, as: "back")
         #expect(try toy.tensors(imported.model) == toy.tensors(model) && imported.ignored.isEmpty)
-        let first = try EvaluateStage(run: "run").run(toy.context()),
-            second = try EvaluateStage(run: "back", data: "toy").run(toy.context())
+        let first = try EvaluateStage(run: "run", precision: .fp32).run(toy.context()),
+            second = try EvaluateStage(run: "back", data: "toy", precision: .fp32).run(toy.context())
         #expect(first.logits == second.logits)
     }
 
