@@ -88,6 +88,17 @@ struct BF16ProductTests {
         #expect(product.run(on: backend)[0].values != expected)
     }
 
+    @Test("are not touched by what an earlier product left in the scratch memory", arguments: CPUBackend.InstructionSet.availableForBF16)
+    func scratch(set: CPUBackend.InstructionSet) {
+        func backend() -> CPUBackend { CPUBackend(threads: 1, instructionSet: set, precision: .bf16) }
+        let product = ProductCase(m: 35, n: 37, k: 33, transposesB: true), used = backend()
+        let nan = Block<Float>([Float](repeating: .nan, count: 64 * 96)), c = Block<Float>(count: 64 * 64)
+        used.multiply(.linear(rows: 64, inputs: 96, outputs: 64, x: nan.pointer, weight: nan.pointer, bias: nil, y: c.pointer))
+        keepUntilHere(nan)
+        #expect(c.values[0].isNaN)
+        #expect(product.run(on: used)[0].values == product.run(on: backend())[0].values)
+    }
+
     @Test("give a row the same bits whatever other rows there are", arguments: CPUBackend.InstructionSet.availableForBF16)
     func rowSubset(set: CPUBackend.InstructionSet) {
         let (m, n, k) = (150, 70, 600)
