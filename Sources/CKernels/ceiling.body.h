@@ -17,7 +17,7 @@ static void ceiling_item(void *raw, int64_t index, int worker) {
         tile_configure();
 #endif
         for (int64_t i = 0; i < j->rounds; i++)
-            block(CEILING_DEPTH / 2, (uint32_t *)a, a_stride(CEILING_DEPTH), (uint32_t *)b, c, NR, H_ROWS, NR, true);
+            block(CEILING_DEPTH / 2, (uint32_t *)a, layout_of(1, CEILING_DEPTH), (uint32_t *)b, c, NR, H_ROWS, NR, true);
 #if CK_UNITS == CK_UNITS_TILES
         tile_release();
 #endif

@@ -15,6 +15,8 @@ enum {
     H_KC = 512, H_SHARED = 2048,
     // Between packed rows of A, in pairs: apart from powers of two, so that they do not fall on the same lines of the cache.
     H_PAD = 16,
+    // Pairs of rows that are asked for before they are packed.
+    H_AHEAD = 6,
 };
 
 /// Pairs along k for a depth of K, and the distance between packed rows of A.
@@ -22,87 +24,220 @@ INLINE int64_t pairs_of(int64_t K) { return round_up(K, H_STEP) / 2; }
 INLINE int64_t a_stride(int64_t K) { return pairs_of(K) + H_PAD; }
 
 /// out[i] = (low[i], high[i]) rounded.
-INLINE vu pair_up(vf low, vf high) { return bf16_bits(low) >> 16 | bf16_bits(high); }
+INLINE vu pair_up(vf low, vf high) {
+#ifdef CK_EMULATED
+    return bf16_bits(low) >> 16 | bf16_bits(high);
+#else
+    __m512i between = _mm512_setr_epi32(0x00100000, 0x00110001, 0x00120002, 0x00130003, 0x00140004, 0x00150005, 0x00160006,
+                                        0x00170007, 0x00180008, 0x00190009, 0x001a000a, 0x001b000b, 0x001c000c, 0x001d000d,
+                                        0x001e000e, 0x001f000f);
+    return (vu)_mm512_permutexvar_epi16(between, (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low));
+#endif
+}
+
+/// Pairs of neighbours: out[i] = (first[2i], first[2i + 1]) for the first half of the lanes, then those of `second`.
+INLINE vu pair_within(vf first, vf second) {
+#ifdef CK_EMULATED
+    vf even, odd;
+    for (int l = 0; l < W / 2; l++) {
+        even[l] = first[2 * l]; odd[l] = first[2 * l + 1];
+        even[W / 2 + l] = second[2 * l]; odd[W / 2 + l] = second[2 * l + 1];
+    }
+    return pair_up(even, odd);
+#else
+    return (vu)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first);
+#endif
+}
+
+INLINE vu load_pairs(const uint32_t *p) { return (vu)load((const float *)p); }
+INLINE void store_pairs(uint32_t *p, vu x) { store((float *)p, (vf)x); }
+/// Pairs of neighbours from the next `count` elements, at most 2·W; an odd last one is paired with zero, as is what lies beyond.
+INLINE vu load_neighbours(const float *from, int64_t count) {
+    if (count >= 2 * W) return pair_within(load(from), load(from + W));
+    return pair_within(load_some(from, count), count > W ? load_some(from + W, count - W) : (vf){0});
+}
 
 /// out[c] = the pair (from[c], from[c + next]); `next` 0 makes the second one zero.
-static void pair_rows(const float *from, int64_t next, int64_t columns, uint32_t *out) {
+INLINE void pair_rows(const float *from, int64_t next, int64_t columns, uint32_t *out) {
     for (int64_t c = 0; c < columns; c += W) {
         vf high = next ? load_some(from + next + c, columns - c) : (vf){0};
         store_some((float *)(out + c), (vf)pair_up(load_some(from + c, columns - c), high), columns - c);
     }
 }
 
-/// Pairs of neighbours: out[i] = (from[2i], from[2i + 1]); an odd last one is paired with zero.
 static void pair_neighbours(const float *from, int64_t count, uint32_t *out) {
-    int64_t i = 0;
-    for (; i + 2 * W <= count; i += 2 * W) {
-        vf a = load(from + i), b = load(from + i + W);
-        vf even, odd;
-        for (int l = 0; l < W / 2; l++) {
-            even[l] = a[2 * l]; odd[l] = a[2 * l + 1];
-            even[W / 2 + l] = b[2 * l]; odd[W / 2 + l] = b[2 * l + 1];
-        }
-        store((float *)(out + i / 2), (vf)pair_up(even, odd));
+    for (int64_t i = 0; i < count; i += 2 * W)
+        store_some((float *)(out + i / 2), (vf)load_neighbours(from + i, count - i), (count - i + 1) / 2);
+}
+
+#define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+/// x[c][r] and x[r][c] change places.
+INLINE void transpose_pairs(vu x[16]) {
+    vu y[16];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 16; i += 2) {
+        y[i] = MIX(x[i], x[i + 1], 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
+        y[i + 1] = MIX(x[i], x[i + 1], 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
     }
-    for (; i < count; i += 2) {
-        float pair[2] = {from[i], i + 1 < count ? from[i + 1] : 0};
-        out[i / 2] = bf16_bits_of(pair[0]) >> 16 | bf16_bits_of(pair[1]);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 16; i += 4)
+#pragma clang loop unroll(full)
+        for (int h = 0; h < 2; h++) {
+            x[i + 2 * h] = MIX(y[i + h], y[i + h + 2], 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+            x[i + 2 * h + 1] = MIX(y[i + h], y[i + h + 2], 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+        }
+    // Now x[4q + c] holds, in each quarter of lanes s, rows 4q … 4q+3 of column 4s + c.
+#pragma clang loop unroll(full)
+    for (int c = 0; c < 4; c++)
+#pragma clang loop unroll(full)
+        for (int q = 0; q < 2; q++) {
+            y[8 * q + c] = MIX(x[8 * q + c], x[8 * q + 4 + c], 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);
+            y[8 * q + 4 + c] = MIX(x[8 * q + c], x[8 * q + 4 + c], 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
+        }
+#pragma clang loop unroll(full)
+    for (int c = 0; c < 8; c++) {
+        x[c] = MIX(y[c], y[8 + c], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+        x[8 + c] = MIX(y[c], y[8 + c], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
     }
 }
 
-/// Rows of pairs, out[i][k/2], zero beyond rows and K, `rows` rounded up to H_ROWS. `spare` holds H_ROWS·pairs_of(K).
-static void pack_a_pairs(const float *a, int64_t a_row, int64_t a_col, int64_t rows, int64_t K, uint32_t *out, uint32_t *spare) {
-    int64_t pairs = (K + 1) / 2, padded = pairs_of(K), stride = a_stride(K);
-    for (int64_t i0 = 0; i0 < rows; i0 += H_ROWS) {
-        int64_t n = rows - i0 < H_ROWS ? rows - i0 : H_ROWS;
-        uint32_t *to = out + i0 * stride;
-        if (a_col == 1) {
-            for (int64_t i = 0; i < n; i++) pair_neighbours(a + (i0 + i) * a_row, K, to + i * stride);
+/// out[pair][row] for `rows` ≤ 16 rows, contiguous along k; 16 lanes of each of the `pairs` rows of `out` are written.
+static void pack_across(const float *from, int64_t row, int64_t rows, int64_t K, int64_t pairs, uint32_t *out, int64_t out_row) {
+    for (int64_t p = 0; p < pairs; p += W) {
+        vu x[16];
+        int64_t left = K - 2 * p, n = pairs - p < 16 ? pairs - p : 16;
+        if (rows == 16 && left >= 2 * W) {
+#pragma clang loop unroll(full)
+            for (int i = 0; i < 16; i++) x[i] = pair_within(load(from + i * row + 2 * p), load(from + i * row + 2 * p + W));
         } else {
-            // Rows of A lie across memory: pairs of its columns first, then a transposition of pairs.
-            for (int64_t k = 0; k < pairs; k++) {
-                const float *from = a + i0 * a_row + 2 * k * a_col;
-                if (a_row == 1) pair_rows(from, 2 * k + 1 < K ? a_col : 0, n, spare + k * H_ROWS);
-                else
-                    for (int64_t i = 0; i < n; i++) {
-                        float high = 2 * k + 1 < K ? from[i * a_row + a_col] : 0;
-                        spare[k * H_ROWS + i] = bf16_bits_of(from[i * a_row]) >> 16 | bf16_bits_of(high);
-                    }
-            }
-            transpose((const float *)spare, H_ROWS, pairs, n, (float *)to, stride);
+            for (int i = 0; i < 16; i++)
+                x[i] = i < rows && left > 0 ? load_neighbours(from + i * row + 2 * p, left) : (vu){0};
         }
-        for (int64_t i = 0; i < H_ROWS; i++) {
-            int64_t filled = i < n ? pairs : 0;
-            memset(to + i * stride + filled, 0, (size_t)(padded - filled) * sizeof *to);
+        transpose_pairs(x);
+        if (n == 16) {
+#pragma clang loop unroll(full)
+            for (int i = 0; i < 16; i++) store_pairs(out + (p + i) * out_row, x[i]);
+        } else {
+            for (int64_t i = 0; i < n; i++) store_pairs(out + (p + i) * out_row, x[i]);
         }
     }
 }
 
-/// One panel of NR columns, out[k/2][NR], zero beyond columns and K. `spare` holds NR·pairs_of(K).
-static void pack_b_pairs(const float *b, int64_t b_row, int64_t b_col, int64_t K, int64_t columns, uint32_t *out, uint32_t *spare) {
+/// How a part of A is packed. Elements of a row of A that lie side by side stay in rows, `stride` apart. Otherwise units that
+/// take A's pairs one by one get panels, [pair][H_ROWS]; tiles need rows all the same.
+typedef struct { int64_t row_step, pair_step, block; } a_layout;
+INLINE a_layout layout_of(int64_t a_col, int64_t K) {
+#if CK_UNITS == CK_UNITS_DOT
+    if (a_col != 1) return (a_layout){1, H_ROWS, H_ROWS * pairs_of(K)};
+#else
+    (void)a_col;
+#endif
+    return (a_layout){a_stride(K), 1, H_ROWS * a_stride(K)};
+}
+/// Elements that packed rows of A take.
+INLINE int64_t packed_a_size(int64_t rows, int64_t K) { return round_up(rows, H_ROWS) * a_stride(K); }
+
+/// `rows` rounded up to H_ROWS, zero beyond rows and K.
+static void pack_a_pairs(const float *a, int64_t a_row, int64_t a_col, int64_t rows, int64_t K, uint32_t *out) {
     int64_t pairs = (K + 1) / 2, padded = pairs_of(K);
-    if (columns < NR) memset(out, 0, (size_t)(pairs * NR) * sizeof *out);
-    memset(out + pairs * NR, 0, (size_t)((padded - pairs) * NR) * sizeof *out);
-    if (b_col == 1) {
-        for (int64_t k = 0; k < pairs; k++)
-            pair_rows(b + 2 * k * b_row, 2 * k + 1 < K ? b_row : 0, columns, out + k * NR);
-    } else if (b_row == 1) {
-        for (int64_t j = 0; j < columns; j++) pair_neighbours(b + j * b_col, K, spare + j * padded);
-        transpose((const float *)spare, padded, columns, pairs, (float *)out, NR);
-    } else {
-        for (int64_t k = 0; k < pairs; k++)
-            for (int64_t j = 0; j < columns; j++) {
-                const float *from = b + 2 * k * b_row + j * b_col;
-                out[k * NR + j] = bf16_bits_of(from[0]) >> 16 | bf16_bits_of(2 * k + 1 < K ? from[b_row] : 0);
+    a_layout layout = layout_of(a_col, K);
+    if (a_col == 1) {
+        for (int64_t i = 0; i < round_up(rows, H_ROWS); i++) {
+            uint32_t *to = out + i * layout.row_step;
+            int64_t filled = i < rows ? pairs : 0;
+            if (filled) pair_neighbours(a + i * a_row, K, to);
+            memset(to + filled, 0, (size_t)(padded - filled) * sizeof *to);
+        }
+        return;
+    }
+#if CK_UNITS == CK_UNITS_DOT
+    for (int64_t p = 0; p < pairs; p++) {
+        const float *low = a + 2 * p * a_col, *high = 2 * p + 1 < K ? low + a_col : NULL;
+        if (p + H_AHEAD < pairs)  // rows lie on pages of their own, which the processor does not look ahead into
+            for (int64_t i = 0; i < rows; i += 64 / sizeof(float)) {
+                __builtin_prefetch(low + 2 * H_AHEAD * a_col + i * a_row);
+                __builtin_prefetch(low + (2 * H_AHEAD + 1) * a_col + i * a_row);
             }
+        for (int64_t i = 0; i < rows; i += H_ROWS) {
+            uint32_t *to = out + i / H_ROWS * layout.block + p * H_ROWS;
+            int64_t n = rows - i < H_ROWS ? rows - i : H_ROWS;
+            vf x, y = {0};
+            if (a_row == 1) {
+                x = load_some(low + i, n);
+                if (high) y = load_some(high + i, n);
+            } else {
+                x = (vf){0};
+                for (int64_t r = 0; r < n; r++) {
+                    x[r] = low[(i + r) * a_row];
+                    if (high) y[r] = high[(i + r) * a_row];
+                }
+            }
+            store_some((float *)to, (vf)pair_up(x, y), H_ROWS);
+        }
+    }
+#else
+    if (a_row == 1) {
+        for (int64_t i = 0; i < round_up(rows, H_ROWS); i += 16) {
+            int64_t n = rows - i < 16 ? rows - i : 16;
+            for (int64_t p = 0; p < padded; p += 16) {
+                vu x[16];
+                for (int64_t r = 0; r < 16; r++) {
+                    const float *low = a + i + 2 * (p + r) * a_col;
+                    int64_t left = K - 2 * (p + r);
+                    x[r] = n > 0 && left > 0 ? pair_up(load_some(low, n), left > 1 ? load_some(low + a_col, n) : (vf){0}) : (vu){0};
+                }
+                transpose_pairs(x);
+                for (int64_t r = 0; r < 16; r++) store_pairs(out + (i + r) * layout.row_step + p, x[r]);
+            }
+        }
+        return;
+    }
+    for (int64_t i = 0; i < round_up(rows, H_ROWS); i++)
+        for (int64_t p = 0; p < padded; p++) {
+            const float *from = a + i * a_row + 2 * p * a_col;
+            float low = i < rows && 2 * p < K ? from[0] : 0, high = i < rows && 2 * p + 1 < K ? from[a_col] : 0;
+            out[i * layout.row_step + p] = bf16_bits_of(low) >> 16 | bf16_bits_of(high);
+        }
+#endif
+}
+
+/// `count` panels of NR columns, out[panel][k/2][NR], zero beyond columns and K; `columns` counts those of all panels.
+static void pack_b_pairs(const float *b, int64_t b_row, int64_t b_col, int64_t K, int64_t columns, uint32_t *out) {
+    int64_t pairs = (K + 1) / 2, padded = pairs_of(K), panel = padded * NR;
+    if (b_row == 1) {
+        for (int64_t j = 0; j < columns; j += NR)
+            for (int64_t h = 0; h < NR; h += 16) {
+                int64_t left = columns - j - h;
+                pack_across(b + (j + h) * b_col, b_col, left < 0 ? 0 : left < 16 ? left : 16, K, padded, out + j / NR * panel + h, NR);
+            }
+        return;
+    }
+    for (int64_t p = 0; p < padded; p++) {
+        const float *low = b + 2 * p * b_row;
+        int64_t left = K - 2 * p;
+        for (int64_t j = 0; j < columns; j += NR) {
+            uint32_t *to = out + j / NR * panel + p * NR;
+            int64_t n = columns - j < NR ? columns - j : NR;
+            if (b_col == 1 && n == NR && left > 1) {
+                store_pairs(to, pair_up(load(low + j), load(low + b_row + j)));
+                store_pairs(to + W, pair_up(load(low + j + W), load(low + b_row + j + W)));
+                continue;
+            }
+            if (n < NR || p >= pairs) memset(to, 0, NR * sizeof *to);
+            if (p >= pairs) continue;
+            if (b_col == 1) pair_rows(low + j, left > 1 ? b_row : 0, n, to);
+            else
+                for (int64_t i = 0; i < n; i++) {
+                    const float *from = low + (j + i) * b_col;
+                    to[i] = bf16_bits_of(from[0]) >> 16 | bf16_bits_of(left > 1 ? from[b_row] : 0);
+                }
+        }
     }
 }
 
 #if CK_UNITS == CK_UNITS_DOT
-/// c (+)= Σ over pairs of a[i][pair]·b[pair][j], for a whole block of H_ROWS × NR.
-static void whole_block(int64_t pairs, const uint32_t *a, int64_t stride, const uint32_t *b, float *c, int64_t c_row,
-                        int64_t rows, int64_t columns, bool accumulate) {
-    (void)rows; (void)columns;
+INLINE void dot_block(int64_t pairs, const uint32_t *a, int64_t row_step, int64_t pair_step, const uint32_t *b, float *c,
+                      int64_t c_row, bool accumulate) {
     vf acc[H_ROWS][2];
 #pragma clang loop unroll(full)
     for (int i = 0; i < H_ROWS; i++) {
@@ -110,11 +245,11 @@ static void whole_block(int64_t pairs, const uint32_t *a, int64_t stride, const 
         acc[i][1] = accumulate ? load(c + i * c_row + W) : (vf){0};
     }
     for (int64_t k = 0; k < pairs; k++) {
-        vu b0 = *(const vu *)(b + k * NR), b1 = *(const vu *)(b + k * NR + W);
+        vu b0 = load_pairs(b + k * NR), b1 = load_pairs(b + k * NR + W);
 #pragma clang loop unroll(full)
         for (int i = 0; i < H_ROWS; i++) {
-            acc[i][0] = dot_pairs(acc[i][0], a + i * stride + k, b0);
-            acc[i][1] = dot_pairs(acc[i][1], a + i * stride + k, b1);
+            acc[i][0] = dot_pairs(acc[i][0], a + i * row_step + k * pair_step, b0);
+            acc[i][1] = dot_pairs(acc[i][1], a + i * row_step + k * pair_step, b1);
         }
     }
 #pragma clang loop unroll(full)
@@ -123,13 +258,21 @@ static void whole_block(int64_t pairs, const uint32_t *a, int64_t stride, const 
         store(c + i * c_row + W, acc[i][1]);
     }
 }
+
+/// c (+)= Σ over pairs of A[i][pair]·b[pair][j], for a whole block of H_ROWS × NR.
+static void whole_block(int64_t pairs, const uint32_t *a, a_layout layout, const uint32_t *b, float *c, int64_t c_row,
+                        int64_t rows, int64_t columns, bool accumulate) {
+    (void)rows; (void)columns;
+    if (layout.row_step == 1) dot_block(pairs, a, 1, H_ROWS, b, c, c_row, accumulate);
+    else dot_block(pairs, a, layout.row_step, 1, b, c, c_row, accumulate);
+}
 #else
 /// c (+)= Σ over pairs of a[i][pair]·b[pair][j], for a whole block of 32 × 32 in four tiles; those that hold none of the
 /// `rows` and `columns` that count are left out.
-static void whole_block(int64_t pairs, const uint32_t *a, int64_t stride, const uint32_t *b, float *c, int64_t c_row,
+static void whole_block(int64_t pairs, const uint32_t *a, a_layout layout, const uint32_t *b, float *c, int64_t c_row,
                         int64_t rows, int64_t columns, bool accumulate) {
     bool low = rows > 16, right = columns > 16;
-    int64_t c_bytes = c_row * 4, a_bytes = stride * 4;
+    int64_t stride = layout.row_step, c_bytes = c_row * 4, a_bytes = stride * 4;
     if (accumulate) {
         TILE_LOAD(0, c, c_bytes);
         if (right) TILE_LOAD(1, c + 16, c_bytes);
@@ -181,10 +324,10 @@ static void whole_block(int64_t pairs, const uint32_t *a, int64_t stride, const 
 #endif
 
 /// A block at the edge is computed whole beside the matrix, and the part that counts copied.
-static void block(int64_t pairs, const uint32_t *a, int64_t stride, const uint32_t *b, float *c, int64_t c_row,
+static void block(int64_t pairs, const uint32_t *a, a_layout layout, const uint32_t *b, float *c, int64_t c_row,
                   int64_t rows, int64_t columns, bool accumulate) {
     if (rows >= H_ROWS && columns >= NR) {
-        whole_block(pairs, a, stride, b, c, c_row, H_ROWS, NR, accumulate);
+        whole_block(pairs, a, layout, b, c, c_row, H_ROWS, NR, accumulate);
         return;
     }
     float edge[H_ROWS * NR] __attribute__((aligned(64)));
@@ -193,7 +336,7 @@ static void block(int64_t pairs, const uint32_t *a, int64_t stride, const uint32
         memset(edge, 0, sizeof edge);
         for (int64_t i = 0; i < n; i++) memcpy(edge + i * NR, c + i * c_row, (size_t)m * sizeof(float));
     }
-    whole_block(pairs, a, stride, b, edge, NR, n, m, accumulate);
+    whole_block(pairs, a, layout, b, edge, NR, n, m, accumulate);
     for (int64_t i = 0; i < n; i++) memcpy(c + i * c_row, edge + i * NR, (size_t)m * sizeof(float));
 }
 
@@ -205,18 +348,16 @@ typedef struct {
 } pair_job;
 
 static void pair_pack_item(void *raw, int64_t index, int worker) {
+    (void)worker;
     pair_job *j = raw;
     const ck_product *p = j->p;
     int64_t groups = (j->panels + PANELS_PER_ITEM - 1) / PANELS_PER_ITEM;
     int64_t at = index / groups, first = index % groups * PANELS_PER_ITEM;
     int64_t k = at * H_KC, kn = j->kn - k < H_KC ? j->kn - k : H_KC;
     uint32_t *out = j->packed + k / 2 * j->panels * NR;
-    uint32_t *spare = ck_worker_scratch(j->context, worker, (size_t)(NR * H_KC / 2) * sizeof *spare);
-    for (int64_t panel = first; panel < j->panels && panel < first + PANELS_PER_ITEM; panel++) {
-        int64_t column = panel * NR, columns = p->n - column < NR ? p->n - column : NR;
-        pack_b_pairs(p->b + (j->k0 + k) * p->b_row + column * p->b_col, p->b_row, p->b_col, kn, columns,
-                     out + panel * pairs_of(kn) * NR, spare);
-    }
+    int64_t column = first * NR, columns = p->n - column < PANELS_PER_ITEM * NR ? p->n - column : PANELS_PER_ITEM * NR;
+    pack_b_pairs(p->b + (j->k0 + k) * p->b_row + column * p->b_col, p->b_row, p->b_col, kn, columns,
+                 out + first * pairs_of(kn) * NR);
 }
 
 static void pair_tile_item(void *raw, int64_t index, int worker) {
@@ -225,19 +366,19 @@ static void pair_tile_item(void *raw, int64_t index, int worker) {
     int64_t row0 = index / j->column_tiles * j->tile_rows, panel0 = index % j->column_tiles * j->tile_panels;
     int64_t rows = p->m - row0 < j->tile_rows ? p->m - row0 : j->tile_rows;
     int64_t panel_end = panel0 + j->tile_panels < j->panels ? panel0 + j->tile_panels : j->panels;
-    int64_t a_size = round_up(j->tile_rows, H_ROWS) * a_stride(H_KC);
-    uint32_t *a = ck_worker_scratch(j->context, worker, (size_t)(a_size + H_ROWS * H_KC / 2) * sizeof *a);
+    uint32_t *a = ck_worker_scratch(j->context, worker, (size_t)packed_a_size(j->tile_rows, H_KC) * sizeof *a);
 #if CK_UNITS == CK_UNITS_TILES
     tile_configure();
 #endif
     for (int64_t k = 0; k < j->kn; k += H_KC) {
-        int64_t kn = j->kn - k < H_KC ? j->kn - k : H_KC, pairs = pairs_of(kn), stride = a_stride(kn);
+        int64_t kn = j->kn - k < H_KC ? j->kn - k : H_KC, pairs = pairs_of(kn);
+        a_layout layout = layout_of(p->a_col, kn);
         bool accumulate = p->accumulate || j->k0 + k > 0;
-        pack_a_pairs(p->a + row0 * p->a_row + (j->k0 + k) * p->a_col, p->a_row, p->a_col, rows, kn, a, a + a_size);
+        pack_a_pairs(p->a + row0 * p->a_row + (j->k0 + k) * p->a_col, p->a_row, p->a_col, rows, kn, a);
         const uint32_t *from = j->packed + k / 2 * j->panels * NR;
         for (int64_t i = 0; i < rows; i += H_ROWS)
             for (int64_t panel = panel0; panel < panel_end; panel++)
-                block(pairs, a + i * stride, stride, from + panel * pairs * NR, p->c + (row0 + i) * p->c_row + panel * NR,
+                block(pairs, a + i / H_ROWS * layout.block, layout, from + panel * pairs * NR, p->c + (row0 + i) * p->c_row + panel * NR,
                       p->c_row, rows - i, p->n - panel * NR, accumulate);
     }
 #if CK_UNITS == CK_UNITS_TILES
@@ -273,20 +414,18 @@ static void multiply_bf16(ck_context *context, const ck_product *p) {
 
 /// Floats of scratch that `multiply_local_bf16` needs.
 INLINE int64_t local_scratch_bf16(int64_t M, int64_t N, int64_t K) {
-    int64_t wide = H_ROWS > NR ? H_ROWS : NR;
-    return round_up(M, H_ROWS) * a_stride(K) + (round_up(N, NR) + wide) * pairs_of(K) + 64;
+    return packed_a_size(M, K) + round_up(N, NR) * pairs_of(K) + 64;
 }
 
 /// A product by one thread, for the small matrices of attention; sums over the whole of k at once.
 static void multiply_local_bf16(int64_t M, int64_t N, int64_t K, const float *a, int64_t a_row, int64_t a_col,
                                 const float *b, int64_t b_row, int64_t b_col, float *c, int64_t c_row, float *scratch) {
-    int64_t pairs = pairs_of(K), stride = a_stride(K);
+    int64_t pairs = pairs_of(K);
+    a_layout layout = layout_of(a_col, K);
     uint32_t *packed_b = (uint32_t *)scratch, *packed_a = packed_b + round_up(round_up(N, NR) * pairs, 16);
-    uint32_t *spare = packed_a + round_up(M, H_ROWS) * stride;
-    pack_a_pairs(a, a_row, a_col, M, K, packed_a, spare);
-    for (int64_t j = 0; j < N; j += NR)
-        pack_b_pairs(b + j * b_col, b_row, b_col, K, N - j < NR ? N - j : NR, packed_b + j * pairs, spare);
+    pack_a_pairs(a, a_row, a_col, M, K, packed_a);
+    pack_b_pairs(b, b_row, b_col, K, N, packed_b);
     for (int64_t i = 0; i < M; i += H_ROWS)
         for (int64_t j = 0; j < N; j += NR)
-            block(pairs, packed_a + i * stride, stride, packed_b + j * pairs, c + i * c_row + j, c_row, M - i, N - j, false);
+            block(pairs, packed_a + i / H_ROWS * layout.block, layout, packed_b + j * pairs, c + i * c_row + j, c_row, M - i, N - j, false);
 }

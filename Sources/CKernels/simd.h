@@ -15,6 +15,23 @@ typedef float vf_unaligned __attribute__((vector_size(4 * W), aligned(4)));
 INLINE vf load(const float *p) { return *(const vf_unaligned *)p; }
 INLINE void store(float *p, vf x) { *(vf_unaligned *)p = x; }
 INLINE vf splat(float x) { return x - (vf){0}; }
+#if CK_MASKS == 512
+INLINE __mmask16 mask_below(int64_t n) { return (__mmask16)((1u << n) - 1); }
+INLINE vf load_some(const float *p, int64_t n) { return n >= W ? load(p) : (vf)_mm512_maskz_loadu_ps(mask_below(n), p); }
+INLINE void store_some(float *p, vf x, int64_t n) {
+    if (n >= W) store(p, x);
+    else _mm512_mask_storeu_ps(p, mask_below(n), (__m512)x);
+}
+#elif CK_MASKS == 256
+INLINE __m256i mask_below(int64_t n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+INLINE vf load_some(const float *p, int64_t n) { return n >= W ? load(p) : (vf)_mm256_maskload_ps(p, mask_below(n)); }
+INLINE void store_some(float *p, vf x, int64_t n) {
+    if (n >= W) store(p, x);
+    else _mm256_maskstore_ps(p, mask_below(n), (__m256)x);
+}
+#else
 INLINE vf load_some(const float *p, int64_t n) {
     if (n >= W) return load(p);
     float lanes[W] __attribute__((aligned(4 * W))) = {0};
@@ -27,6 +44,7 @@ INLINE void store_some(float *p, vf x, int64_t n) {
     *(vf *)lanes = x;
     for (int64_t i = 0; i < n; i++) p[i] = lanes[i];
 }
+#endif
 INLINE vf select_f(vi mask, vf yes, vf no) { return (vf)(((vi)yes & mask) | ((vi)no & ~mask)); }
 INLINE vf max_f(vf a, vf b) { return select_f(a > b, a, b); }
 INLINE vf min_f(vf a, vf b) { return select_f(a < b, a, b); }
