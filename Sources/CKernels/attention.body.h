@@ -1,33 +1,23 @@
 // Self-attention, one item of work per sequence and head; scores live in the worker's scratch, never in memory at large.
-
-#if CK_UNITS == CK_UNITS_TILES
-#define UNITS_BEGIN(format) do { if ((format) == CK_BF16) tile_configure(); } while (0)
-#define UNITS_END(format) do { if ((format) == CK_BF16) tile_release(); } while (0)
-#else
-#define UNITS_BEGIN(format) ((void)0)
-#define UNITS_END(format) ((void)0)
-#endif
-
-#if CK_UNITS == CK_UNITS_NONE
-#define multiply_small multiply_local
-#define small_scratch local_scratch
-#else
-static void multiply_small(ck_format format, int64_t M, int64_t N, int64_t K, const float *a, int64_t a_row, int64_t a_col,
-                           const float *b, int64_t b_row, int64_t b_col, float *c, int64_t c_row, float *scratch) {
-    if (format == CK_BF16) multiply_local_bf16(M, N, K, a, a_row, a_col, b, b_row, b_col, c, c_row, scratch);
-    else multiply_local(format, M, N, K, a, a_row, a_col, b, b_row, b_col, c, c_row, scratch);
-}
-INLINE int64_t small_scratch(int64_t M, int64_t N, int64_t K) {
-    int64_t plain = local_scratch(M, N, K), paired = local_scratch_bf16(M, N, K);
-    return plain > paired ? plain : paired;
-}
-#endif
+// Products of bfloat16 by the processor's units are in attention_bf16.body.h.
 
 typedef struct { ck_context *context; const ck_attention *a; const float *d_context; float *dqkv; } attention_job;
 
+#if CK_UNITS != CK_UNITS_NONE
+#include "attention_bf16.body.h"
+#define ATTEND(context, job, name) \
+    do { \
+        const ck_attention *a_ = (job)->a; \
+        int64_t heads = a_->format == CK_BF16 ? heads_per_item(a_) : 1; \
+        ck_parallel(context, a_->B * ((a_->H + heads - 1) / heads), a_->format == CK_BF16 ? name##_bf16 : name, job); \
+    } while (0)
+#else
+#define ATTEND(context, job, name) ck_parallel(context, (job)->a->B * (job)->a->H, name, job)
+#endif
+
 INLINE int64_t attention_scratch(const ck_attention *a) {
     int64_t L = a->longest, D = a->D;
-    int64_t product = small_scratch(L, L, D) > small_scratch(L, D, L) ? small_scratch(L, L, D) : small_scratch(L, D, L);
+    int64_t product = local_scratch(L, L, D) > local_scratch(L, D, L) ? local_scratch(L, L, D) : local_scratch(L, D, L);
     return product + 2 * round_up(L * L, 16);
 }
 
@@ -39,8 +29,7 @@ static void attend_item(void *raw, int64_t index, int worker) {
     float *scratch = ck_worker_scratch(job->context, worker, (size_t)attention_scratch(a) * sizeof(float));
     float *p = scratch, *rest = p + round_up(a->longest * a->longest, 16);
     const float *q = a->qkv + first * 3 * C + h * D, *k = q + C, *v = q + 2 * C;
-    UNITS_BEGIN(a->format);
-    multiply_small(a->format, L, L, D, q, 3 * C, 1, k, 1, 3 * C, p, L, rest);
+    multiply_local(a->format, L, L, D, q, 3 * C, 1, k, 1, 3 * C, p, L, rest);
     float scale = 1.f / sqrtf((float)D);
     bool drop = a->probability > 0;
     uint32_t threshold = drop ? ck_dropout_threshold(a->probability) : 0;
@@ -72,13 +61,12 @@ static void attend_item(void *raw, int64_t index, int worker) {
             store_some(row + j, x, L - j);
         }
     }
-    multiply_small(a->format, L, D, L, p, L, 1, v, 3 * C, 1, a->context + first * C + h * D, C, rest);
-    UNITS_END(a->format);
+    multiply_local(a->format, L, D, L, p, L, 1, v, 3 * C, 1, a->context + first * C + h * D, C, rest);
 }
 
 static void attend(ck_context *context, const ck_attention *a) {
     attention_job job = {context, a, NULL, NULL};
-    ck_parallel(context, a->B * a->H, attend_item, &job);
+    ATTEND(context, &job, attend_item);
 }
 
 static void attend_backward_item(void *raw, int64_t index, int worker) {
@@ -91,9 +79,8 @@ static void attend_backward_item(void *raw, int64_t index, int worker) {
     const float *q = a->qkv + first * 3 * C + h * D, *k = q + C, *v = q + 2 * C;
     const float *out = a->context + first * C + h * D, *dout = job->d_context + first * C + h * D;
     float *dq = job->dqkv + first * 3 * C + h * D, *dk = dq + C, *dv = dq + 2 * C;
-    UNITS_BEGIN(a->format);
-    multiply_small(a->format, L, L, D, q, 3 * C, 1, k, 1, 3 * C, p, L, rest);
-    multiply_small(a->format, L, L, D, dout, C, 1, v, 1, 3 * C, dp, L, rest);
+    multiply_local(a->format, L, L, D, q, 3 * C, 1, k, 1, 3 * C, p, L, rest);
+    multiply_local(a->format, L, L, D, dout, C, 1, v, 1, 3 * C, dp, L, rest);
     float scale = 1.f / sqrtf((float)D);
     bool drop = a->probability > 0;
     uint32_t threshold = drop ? ck_dropout_threshold(a->probability) : 0;
@@ -111,13 +98,12 @@ static void attend_backward_item(void *raw, int64_t index, int worker) {
             store_some(row + j, x * factor, L - j);                           // dropped probabilities
         }
     }
-    multiply_small(a->format, L, D, L, p, 1, L, dout, C, 1, dv, 3 * C, rest);
-    multiply_small(a->format, L, D, L, dp, L, 1, k, 3 * C, 1, dq, 3 * C, rest);
-    multiply_small(a->format, L, D, L, dp, 1, L, q, 3 * C, 1, dk, 3 * C, rest);
-    UNITS_END(a->format);
+    multiply_local(a->format, L, D, L, p, 1, L, dout, C, 1, dv, 3 * C, rest);
+    multiply_local(a->format, L, D, L, dp, L, 1, k, 3 * C, 1, dq, 3 * C, rest);
+    multiply_local(a->format, L, D, L, dp, 1, L, q, 3 * C, 1, dk, 3 * C, rest);
 }
 
 static void attend_backward(ck_context *context, const ck_attention *a, const float *d_context, float *dqkv) {
     attention_job job = {context, a, d_context, dqkv};
-    ck_parallel(context, a->B * a->H, attend_backward_item, &job);
+    ATTEND(context, &job, attend_backward_item);
 }

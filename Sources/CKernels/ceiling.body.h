@@ -13,14 +13,10 @@ static void ceiling_item(void *raw, int64_t index, int worker) {
     float *b = a + ROWS * (CEILING_DEPTH + 32), *c = b + NR * (CEILING_DEPTH + 32);
 #if CK_UNITS != CK_UNITS_NONE
     if (j->format == CK_BF16) {
-#if CK_UNITS == CK_UNITS_TILES
-        tile_configure();
-#endif
+        UNITS_BEGIN();
         for (int64_t i = 0; i < j->rounds; i++)
             block(CEILING_DEPTH / 2, (uint32_t *)a, layout_of(1, CEILING_DEPTH), (uint32_t *)b, c, NR, H_ROWS, NR, true);
-#if CK_UNITS == CK_UNITS_TILES
-        tile_release();
-#endif
+        UNITS_END();
         return;
     }
 #endif

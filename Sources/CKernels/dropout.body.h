@@ -17,7 +17,7 @@ INLINE vu mix_lanes(vu x) {
 INLINE vf dropout_factor(uint64_t row, uint32_t f, uint32_t threshold, vf scale) {
     vu lane;
     for (int i = 0; i < W; i++) lane[i] = (uint32_t)i;
-    vu x = (lane + f) * 0x9e3779b9u + (uint32_t)row;
+    vu x = lane * 0x9e3779b9u + (f * 0x9e3779b9u + (uint32_t)row);
     x = mix_lanes(mix_lanes(x) + (uint32_t)(row >> 32));
     return (vf)((vi)scale & (vi)(x >= ((vu){0} + threshold)));
 }

@@ -4,7 +4,7 @@
 // The tile grid and the blocking over k depend on the shape alone, and every element of C is summed over k in
 // ascending order within blocks of KC: neither threads nor neighbouring rows change a bit of it.
 
-enum { MR = CK_MR, NR = 2 * W, KC = 256, K_SHARED = 1024, TILE_UNITS = 8, TILE_COLUMNS = 768, LEAST_ITEMS = 16 };
+enum { MR = CK_MR, NR = 2 * W, KC = 256, K_SHARED = 1024, TILE_UNITS = 8, TILE_COLUMNS = 768, LEAST_ITEMS = 16, ENOUGH_ITEMS = 12 };
 
 /// acc = Σ_k a[k·MR + i]·b[k·NR + j]; then c = acc, or c += acc.
 static void register_kernel(int64_t K, const float *restrict a, const float *restrict b, float *restrict c,
@@ -175,17 +175,23 @@ static void product_tile_item(void *raw, int64_t index, int worker) {
     if (j->k0 + j->kn == p->k) finish_tile(p, row0, rows, panel0 * NR, panel_end * NR < p->n ? panel_end * NR : p->n);
 }
 
+/// Tiles that `m` rows are cut into. For the sake of work for every thread rows are cut finer first, since every tile of columns
+/// packs its rows of A anew, and columns only where that is not enough.
+INLINE int64_t tiles_of_rows(int64_t m, int64_t most, int64_t least) {
+    int64_t tiles = (m + most - 1) / most, finest = (m + least - 1) / least;
+    if (tiles >= LEAST_ITEMS) return tiles;
+    return finest < LEAST_ITEMS ? finest : LEAST_ITEMS;
+}
+
 static void multiply(ck_context *context, const ck_product *p) {
     if (p->m <= 0 || p->n <= 0) return;
     product_job j = {.p = p, .context = context, .panels = (p->n + NR - 1) / NR};
-    int64_t units = (p->m + MR - 1) / MR;
-    j.row_tiles = (units + TILE_UNITS - 1) / TILE_UNITS;
-    j.tile_rows = (units + j.row_tiles - 1) / j.row_tiles * MR;
+    j.row_tiles = tiles_of_rows(p->m, TILE_UNITS * MR, 2 * MR);
+    j.tile_rows = round_up((p->m + j.row_tiles - 1) / j.row_tiles, MR);
     j.row_tiles = (p->m + j.tile_rows - 1) / j.tile_rows;
     int64_t wide = TILE_COLUMNS / NR;
     j.column_tiles = (j.panels + wide - 1) / wide;
-    // Few rows: cut columns finer, so that there is work for every thread.
-    while (j.row_tiles * j.column_tiles < LEAST_ITEMS && (j.panels + j.column_tiles - 1) / j.column_tiles > 2) j.column_tiles++;
+    while (j.row_tiles * j.column_tiles < ENOUGH_ITEMS && (j.panels + j.column_tiles - 1) / j.column_tiles > 2) j.column_tiles++;
     j.tile_panels = (j.panels + j.column_tiles - 1) / j.column_tiles;
     j.column_tiles = (j.panels + j.tile_panels - 1) / j.tile_panels;
     int64_t deepest = p->k < K_SHARED ? p->k : K_SHARED;

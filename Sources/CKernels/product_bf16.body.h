@@ -19,6 +19,14 @@ enum {
     H_AHEAD = 6,
 };
 
+#if CK_UNITS == CK_UNITS_TILES
+#define UNITS_BEGIN() tile_configure()
+#define UNITS_END() tile_release()
+#else
+#define UNITS_BEGIN() ((void)0)
+#define UNITS_END() ((void)0)
+#endif
+
 /// Pairs along k for a depth of K, and the distance between packed rows of A.
 INLINE int64_t pairs_of(int64_t K) { return round_up(K, H_STEP) / 2; }
 INLINE int64_t a_stride(int64_t K) { return pairs_of(K) + H_PAD; }
@@ -236,36 +244,41 @@ static void pack_b_pairs(const float *b, int64_t b_row, int64_t b_col, int64_t K
 }
 
 #if CK_UNITS == CK_UNITS_DOT
-INLINE void dot_block(int64_t pairs, const uint32_t *a, int64_t row_step, int64_t pair_step, const uint32_t *b, float *c,
+INLINE void dot_block(int rows, int64_t pairs, const uint32_t *a, int64_t row_step, int64_t pair_step, const uint32_t *b, float *c,
                       int64_t c_row, bool accumulate) {
     vf acc[H_ROWS][2];
 #pragma clang loop unroll(full)
-    for (int i = 0; i < H_ROWS; i++) {
+    for (int i = 0; i < rows; i++) {
         acc[i][0] = accumulate ? load(c + i * c_row) : (vf){0};
         acc[i][1] = accumulate ? load(c + i * c_row + W) : (vf){0};
     }
     for (int64_t k = 0; k < pairs; k++) {
         vu b0 = load_pairs(b + k * NR), b1 = load_pairs(b + k * NR + W);
 #pragma clang loop unroll(full)
-        for (int i = 0; i < H_ROWS; i++) {
+        for (int i = 0; i < rows; i++) {
             acc[i][0] = dot_pairs(acc[i][0], a + i * row_step + k * pair_step, b0);
             acc[i][1] = dot_pairs(acc[i][1], a + i * row_step + k * pair_step, b1);
         }
     }
 #pragma clang loop unroll(full)
-    for (int i = 0; i < H_ROWS; i++) {
+    for (int i = 0; i < rows; i++) {
         store(c + i * c_row, acc[i][0]);
         store(c + i * c_row + W, acc[i][1]);
     }
 }
 
-/// c (+)= Σ over pairs of A[i][pair]·b[pair][j], for a whole block of H_ROWS × NR.
+/// c (+)= Σ over pairs of A[i][pair]·b[pair][j], for a block of H_ROWS × NR or of as few rows as there is code for.
 static void whole_block(int64_t pairs, const uint32_t *a, a_layout layout, const uint32_t *b, float *c, int64_t c_row,
                         int64_t rows, int64_t columns, bool accumulate) {
-    (void)rows; (void)columns;
-    if (layout.row_step == 1) dot_block(pairs, a, 1, H_ROWS, b, c, c_row, accumulate);
-    else dot_block(pairs, a, layout.row_step, 1, b, c, c_row, accumulate);
+    (void)columns;
+#define DOT(n) \
+    if (layout.row_step == 1) dot_block(n, pairs, a, 1, layout.pair_step, b, c, c_row, accumulate); \
+    else dot_block(n, pairs, a, layout.row_step, 1, b, c, c_row, accumulate);
+    if (rows > 8) { DOT(H_ROWS) } else if (rows > 4) { DOT(8) } else if (rows > 2) { DOT(4) } else { DOT(2) }
+#undef DOT
 }
+/// Whether `whole_block` writes just these rows.
+INLINE bool has_own_block(int64_t rows) { return rows >= H_ROWS || rows == 8 || rows == 4 || rows == 2; }
 #else
 /// c (+)= Σ over pairs of a[i][pair]·b[pair][j], for a whole block of 32 × 32 in four tiles; those that hold none of the
 /// `rows` and `columns` that count are left out.
@@ -321,13 +334,14 @@ static void whole_block(int64_t pairs, const uint32_t *a, a_layout layout, const
     if (low) TILE_STORE(2, c + 16 * c_row, c_bytes);
     if (low && right) TILE_STORE(3, c + 16 * c_row + 16, c_bytes);
 }
+INLINE bool has_own_block(int64_t rows) { return rows >= H_ROWS; }
 #endif
 
 /// A block at the edge is computed whole beside the matrix, and the part that counts copied.
 static void block(int64_t pairs, const uint32_t *a, a_layout layout, const uint32_t *b, float *c, int64_t c_row,
                   int64_t rows, int64_t columns, bool accumulate) {
-    if (rows >= H_ROWS && columns >= NR) {
-        whole_block(pairs, a, layout, b, c, c_row, H_ROWS, NR, accumulate);
+    if (has_own_block(rows) && columns >= NR) {
+        whole_block(pairs, a, layout, b, c, c_row, rows < H_ROWS ? rows : H_ROWS, NR, accumulate);
         return;
     }
     float edge[H_ROWS * NR] __attribute__((aligned(64)));
@@ -344,20 +358,35 @@ typedef struct {
     const ck_product *p;
     ck_context *context;
     uint32_t *packed;            // blocks of H_KC over k, each [panels][pairs][NR]
+    uint32_t *packed_a;          // likewise, when rows of A lie across memory: packed once, in long strides, for all columns
     int64_t k0, kn, panels, tile_rows, tile_panels, row_tiles, column_tiles;
 } pair_job;
+
+/// Where rows from `row` of the block of k that begins at `k` are in `packed_a`.
+INLINE uint32_t *shared_a(const pair_job *j, int64_t k, int64_t kn, int64_t row) {
+    int64_t column = j->p->a_col, units = round_up(j->p->m, H_ROWS) / H_ROWS;
+    return j->packed_a + k / H_KC * units * layout_of(column, H_KC).block + row / H_ROWS * layout_of(column, kn).block;
+}
+
+enum { A_ROWS_PER_ITEM = 8 * H_ROWS };
+INLINE int64_t b_groups(const pair_job *j) { return (j->panels + PANELS_PER_ITEM - 1) / PANELS_PER_ITEM; }
+INLINE int64_t a_groups(const pair_job *j) { return j->packed_a ? (j->p->m + A_ROWS_PER_ITEM - 1) / A_ROWS_PER_ITEM : 0; }
 
 static void pair_pack_item(void *raw, int64_t index, int worker) {
     (void)worker;
     pair_job *j = raw;
     const ck_product *p = j->p;
-    int64_t groups = (j->panels + PANELS_PER_ITEM - 1) / PANELS_PER_ITEM;
-    int64_t at = index / groups, first = index % groups * PANELS_PER_ITEM;
-    int64_t k = at * H_KC, kn = j->kn - k < H_KC ? j->kn - k : H_KC;
-    uint32_t *out = j->packed + k / 2 * j->panels * NR;
-    int64_t column = first * NR, columns = p->n - column < PANELS_PER_ITEM * NR ? p->n - column : PANELS_PER_ITEM * NR;
+    int64_t groups = b_groups(j) + a_groups(j), group = index % groups;
+    int64_t k = index / groups * H_KC, kn = j->kn - k < H_KC ? j->kn - k : H_KC;
+    if (group >= b_groups(j)) {
+        int64_t row = (group - b_groups(j)) * A_ROWS_PER_ITEM, rows = p->m - row < A_ROWS_PER_ITEM ? p->m - row : A_ROWS_PER_ITEM;
+        pack_a_pairs(p->a + row * p->a_row + (j->k0 + k) * p->a_col, p->a_row, p->a_col, rows, kn, shared_a(j, k, kn, row));
+        return;
+    }
+    int64_t first = group * PANELS_PER_ITEM, column = first * NR;
+    int64_t columns = p->n - column < PANELS_PER_ITEM * NR ? p->n - column : PANELS_PER_ITEM * NR;
     pack_b_pairs(p->b + (j->k0 + k) * p->b_row + column * p->b_col, p->b_row, p->b_col, kn, columns,
-                 out + first * pairs_of(kn) * NR);
+                 j->packed + k / 2 * j->panels * NR + first * pairs_of(kn) * NR);
 }
 
 static void pair_tile_item(void *raw, int64_t index, int worker) {
@@ -366,24 +395,22 @@ static void pair_tile_item(void *raw, int64_t index, int worker) {
     int64_t row0 = index / j->column_tiles * j->tile_rows, panel0 = index % j->column_tiles * j->tile_panels;
     int64_t rows = p->m - row0 < j->tile_rows ? p->m - row0 : j->tile_rows;
     int64_t panel_end = panel0 + j->tile_panels < j->panels ? panel0 + j->tile_panels : j->panels;
-    uint32_t *a = ck_worker_scratch(j->context, worker, (size_t)packed_a_size(j->tile_rows, H_KC) * sizeof *a);
-#if CK_UNITS == CK_UNITS_TILES
-    tile_configure();
-#endif
+    uint32_t *own = j->packed_a ? NULL : ck_worker_scratch(j->context, worker, (size_t)packed_a_size(j->tile_rows, H_KC) * sizeof *own);
+    UNITS_BEGIN();
     for (int64_t k = 0; k < j->kn; k += H_KC) {
         int64_t kn = j->kn - k < H_KC ? j->kn - k : H_KC, pairs = pairs_of(kn);
         a_layout layout = layout_of(p->a_col, kn);
         bool accumulate = p->accumulate || j->k0 + k > 0;
-        pack_a_pairs(p->a + row0 * p->a_row + (j->k0 + k) * p->a_col, p->a_row, p->a_col, rows, kn, a);
+        const uint32_t *a = own;
+        if (own) pack_a_pairs(p->a + row0 * p->a_row + (j->k0 + k) * p->a_col, p->a_row, p->a_col, rows, kn, own);
+        else a = shared_a(j, k, kn, row0);
         const uint32_t *from = j->packed + k / 2 * j->panels * NR;
         for (int64_t i = 0; i < rows; i += H_ROWS)
             for (int64_t panel = panel0; panel < panel_end; panel++)
                 block(pairs, a + i / H_ROWS * layout.block, layout, from + panel * pairs * NR, p->c + (row0 + i) * p->c_row + panel * NR,
                       p->c_row, rows - i, p->n - panel * NR, accumulate);
     }
-#if CK_UNITS == CK_UNITS_TILES
-    tile_release();
-#endif
+    UNITS_END();
     if (j->k0 + j->kn < p->k) return;
     finish_tile(p, row0, rows, panel0 * NR, panel_end * NR < p->n ? panel_end * NR : p->n);
 }
@@ -391,41 +418,24 @@ static void pair_tile_item(void *raw, int64_t index, int worker) {
 static void multiply_bf16(ck_context *context, const ck_product *p) {
     if (p->m <= 0 || p->n <= 0) return;
     pair_job j = {.p = p, .context = context, .panels = (p->n + NR - 1) / NR};
-    j.row_tiles = (p->m + H_TILE_ROWS - 1) / H_TILE_ROWS;
+    j.row_tiles = tiles_of_rows(p->m, H_TILE_ROWS, 2 * H_ROWS);
     j.tile_rows = round_up((p->m + j.row_tiles - 1) / j.row_tiles, H_ROWS);
     j.row_tiles = (p->m + j.tile_rows - 1) / j.tile_rows;
     int64_t wide = H_TILE_COLUMNS / NR;
     j.column_tiles = (j.panels + wide - 1) / wide;
-    while (j.row_tiles * j.column_tiles < LEAST_ITEMS && (j.panels + j.column_tiles - 1) / j.column_tiles > 2) j.column_tiles++;
+    while (j.row_tiles * j.column_tiles < ENOUGH_ITEMS && (j.panels + j.column_tiles - 1) / j.column_tiles > 2) j.column_tiles++;
     j.tile_panels = (j.panels + j.column_tiles - 1) / j.column_tiles;
     j.column_tiles = (j.panels + j.tile_panels - 1) / j.tile_panels;
-    int64_t deepest = p->k < H_SHARED ? p->k : H_SHARED;
-    j.packed = ck_shared_scratch(context, (size_t)(pairs_of(deepest) * j.panels * NR) * sizeof *j.packed);
+    int64_t deepest = p->k < H_SHARED ? p->k : H_SHARED, b_size = pairs_of(deepest) * j.panels * NR;
+    int64_t a_size = p->a_col == 1 ? 0 : (deepest + H_KC - 1) / H_KC * packed_a_size(p->m, H_KC);
+    j.packed = ck_shared_scratch(context, (size_t)(b_size + a_size) * sizeof *j.packed);
+    if (a_size > 0) j.packed_a = j.packed + b_size;
     if (p->k <= 0 && !p->accumulate)  // an empty sum
         for (int64_t i = 0; i < p->m; i++) memset(p->c + i * p->c_row, 0, (size_t)p->n * sizeof(float));
     do {
         j.kn = p->k - j.k0 < H_SHARED ? p->k - j.k0 : H_SHARED;
-        int64_t groups = (j.panels + PANELS_PER_ITEM - 1) / PANELS_PER_ITEM;
-        ck_parallel(context, groups * ((j.kn + H_KC - 1) / H_KC), pair_pack_item, &j);
+        ck_parallel(context, (b_groups(&j) + a_groups(&j)) * ((j.kn + H_KC - 1) / H_KC), pair_pack_item, &j);
         ck_parallel(context, j.row_tiles * j.column_tiles, pair_tile_item, &j);
         j.k0 += j.kn;
     } while (j.k0 < p->k);
-}
-
-/// Floats of scratch that `multiply_local_bf16` needs.
-INLINE int64_t local_scratch_bf16(int64_t M, int64_t N, int64_t K) {
-    return packed_a_size(M, K) + round_up(N, NR) * pairs_of(K) + 64;
-}
-
-/// A product by one thread, for the small matrices of attention; sums over the whole of k at once.
-static void multiply_local_bf16(int64_t M, int64_t N, int64_t K, const float *a, int64_t a_row, int64_t a_col,
-                                const float *b, int64_t b_row, int64_t b_col, float *c, int64_t c_row, float *scratch) {
-    int64_t pairs = pairs_of(K);
-    a_layout layout = layout_of(a_col, K);
-    uint32_t *packed_b = (uint32_t *)scratch, *packed_a = packed_b + round_up(round_up(N, NR) * pairs, 16);
-    pack_a_pairs(a, a_row, a_col, M, K, packed_a);
-    pack_b_pairs(b, b_row, b_col, K, N, packed_b);
-    for (int64_t i = 0; i < M; i += H_ROWS)
-        for (int64_t j = 0; j < N; j += NR)
-            block(pairs, packed_a + i / H_ROWS * layout.block, layout, packed_b + j * pairs, c + i * c_row + j, c_row, M - i, N - j, false);
 }

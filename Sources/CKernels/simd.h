@@ -46,8 +46,14 @@ INLINE void store_some(float *p, vf x, int64_t n) {
 }
 #endif
 INLINE vf select_f(vi mask, vf yes, vf no) { return (vf)(((vi)yes & mask) | ((vi)no & ~mask)); }
+/// The second argument where either is a NaN.
+#if CK_MASKS == 512
+INLINE vf max_f(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
+INLINE vf min_f(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
+#else
 INLINE vf max_f(vf a, vf b) { return select_f(a > b, a, b); }
 INLINE vf min_f(vf a, vf b) { return select_f(a < b, a, b); }
+#endif
 INLINE vf abs_f(vf a) { return (vf)((vi)a & 0x7fffffff); }
 /// Lanes below n.
 INLINE vi first_lanes(int64_t n) {
@@ -55,6 +61,10 @@ INLINE vi first_lanes(int64_t n) {
     for (int i = 0; i < W; i++) lane[i] = i;
     return lane < ((vi){0} + (int32_t)(n < W ? n : W));
 }
+#if CK_MASKS == 512
+INLINE float sum_lanes(vf x) { return _mm512_reduce_add_ps((__m512)x); }
+INLINE float max_lanes(vf x) { return _mm512_reduce_max_ps((__m512)x); }
+#else
 INLINE float sum_lanes(vf x) {
     float lanes[W] __attribute__((aligned(4 * W)));
     *(vf *)lanes = x;
@@ -69,6 +79,7 @@ INLINE float max_lanes(vf x) {
     for (int i = 1; i < W; i++) m = lanes[i] > m ? lanes[i] : m;
     return m;
 }
+#endif
 
 /// The bits of x rounded to bfloat16, nearest even, in the upper half of each lane; a NaN stays one.
 INLINE vu bf16_bits(vf x) {
