@@ -7,7 +7,8 @@ import Testing
         ["store", "list"],
         ["store", "show"], ["store", "log"], ["store", "diff"], ["store", "tag"], ["store", "remove"], ["store", "usage"],
         ["store", "retention"], ["store", "gc"], ["store", "verify"], ["store", "repair"], ["store", "rebuild-index"], ["store", "compress"],
-        ["bench"], ["bench", "step"], ["bench", "store"],
+        ["bench"], ["bench", "step"], ["bench", "kernels"], ["bench", "lengths"], ["bench", "optimizer"], ["bench", "tokenizer"],
+        ["bench", "store"],
     ]
 
     @Test(arguments: commands)

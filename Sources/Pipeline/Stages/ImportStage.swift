@@ -48,12 +48,9 @@ public struct ImportStage {
         let files = try SourceFiles(self)
         let config = try HuggingFaceConfig(contentsOf: files.configuration)
         let key = try key(files)
-        let configuration = EncoderConfiguration(config)
-        let checkpoint = try SafeTensorsCheckpoint.open(files.weights)
-        let mapping = try TensorNames(checkpoint, configuration, files.weights)
-        let head = try head(config, configuration, mapping)
-        let description = ModelDescription(configuration: configuration, head: head, task: nil)
-        let plan = try plan(description, mapping, files)
+        let model = try SourceModel(config, weights: files.weights)
+        let (description, plan, checkpoint) = (model.description, model.plan, model.checkpoint)
+        let configuration = description.configuration
         func result(_ digest: Digest, wasCached: Bool) -> Result {
             let used = Set(plan.map(\.source))
             return Result(
@@ -75,14 +72,7 @@ public struct ImportStage {
         let writer = try context.store.writer()
         for (done, (entry, source)) in plan.enumerated() {
             if context.isCancelled() { throw Interrupted(step: nil) }
-            let info = try checkpoint.info(source)
-            guard info.shape == entry.shape else {
-                throw FormatError(
-                    .shapeMismatch, file: files.weights.lastPathComponent, tensor: source,
-                    "the tensor's shape does not fit the configuration", expected: "\(entry.shape)", found: "\(info.shape)",
-                    advice: "Check that config.json belongs to these weights.")
-            }
-            let values = try checkpoint.float32(source, allowNonFinite: allowsNonFinite)
+            let values = try model.values(entry, source, allowNonFinite: allowsNonFinite)
             try values.withUnsafeBytes {
                 try writer.add(name: ModelDescription.tensorPrefix + entry.name, bytes: $0,
                                elementType: ElementType.float32.rawValue, shape: entry.shape)
@@ -102,23 +92,6 @@ public struct ImportStage {
         return result(digest, wasCached: false)
     }
 
-    /// The parameters to take and the tensors of the file that they come from.
-    private func plan(_ description: ModelDescription, _ mapping: TensorNames, _ files: SourceFiles) throws
-        -> [(entry: ParameterLayout.Entry, source: String)] {
-        let configuration = description.configuration
-        let layout = SequenceModel<CPUBackend>.layout(
-            configuration, description.head?.configuration ?? HeadConfiguration(outputs: 1, loss: .crossEntropy))
-        return try layout.entries.compactMap { entry in
-            guard let source = mapping.source[entry.name] else {
-                // A new head is made when the model is adapted; the encoder must be whole.
-                guard entry.unit == .head else { throw mapping.missing(entry, files.weights) }
-                return nil
-            }
-            guard entry.unit != .head || description.head != nil || isEncoders(entry, configuration) else { return nil }
-            return (entry, source)
-        }
-    }
-
     /// The content of all files and the options: what an import depends on.
     private func key(_ files: SourceFiles) throws -> Digest {
         let contents = try files.all.map { url in
@@ -135,28 +108,6 @@ public struct ImportStage {
         if try store.reference(kind: ModelDescription.artifactKind, name: name)?.digest == digest { return }
         try NameInUse.check(store, kind: ModelDescription.artifactKind, name: name, replaces: replaces)
         try store.setReference(kind: ModelDescription.artifactKind, name: name, to: digest, replace: replaces)
-    }
-
-    private func isEncoders(_ entry: ParameterLayout.Entry, _ c: EncoderConfiguration) -> Bool {
-        c.family.denseIsPretrained && entry.name.hasPrefix(c.family.denseName + ".")
-    }
-
-    /// The head that the file brings, if it brings a whole one.
-    private func head(_ config: HuggingFaceConfig, _ c: EncoderConfiguration, _ names: TensorNames) throws
-        -> ModelDescription.Head? {
-        let needed = [c.family.outputName + ".weight", c.family.outputName + ".bias", c.family.denseName + ".weight",
-                      c.family.denseName + ".bias"]
-        guard needed.allSatisfy({ names.source[$0] != nil }) else { return nil }
-        let outputs = config.labelCount
-        let loss: HeadConfiguration.Loss = switch config.problemType {
-        case .regression: .meanSquaredError
-        case .singleLabel: .crossEntropy
-        case .multiLabel: .binaryCrossEntropy
-        // As `transformers` decides when it is not said: one output is a regression.
-        case nil: outputs == 1 ? .meanSquaredError : .crossEntropy
-        }
-        let labels = loss == .meanSquaredError ? [] : config.labels ?? (0..<outputs).map { "LABEL_\($0)" }
-        return .init(configuration: HeadConfiguration(outputs: outputs, loss: loss), labels: labels)
     }
 }
 

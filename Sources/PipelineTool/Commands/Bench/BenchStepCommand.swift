@@ -7,24 +7,33 @@ import Tensors
 struct BenchStepCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "step",
-        abstract: "Times the training step that adapt runs, on random weights and one dense batch.",
+        abstract: "Times the training step that adapt runs, on one dense batch.",
         discussion: """
-            Forward, backward, dropout, clipping and AdamW. The first step warms up and is not counted.
+            Forward, backward, dropout, clipping and AdamW. The first step warms up and is not counted. Weights and batch are random, or \
+            those of a Hugging Face model folder, with its batch.json if it is there: {"input_ids": [[…], …], "labels": […]}, \
+            sequences of one length.
 
               pipeline bench step --shape minilm-l6 --json
+              pipeline bench step --weights dumped-model --dropout 0 --precision fp32
             """)
 
-    @Option(help: ArgumentHelp("bert-base, minilm-l6 or roberta-large.", valueName: "name"))
-    var shape = "bert-base"
+    @Option(help: ArgumentHelp("bert-base, minilm-l6 or roberta-large. The first one unless given.", valueName: "name"))
+    var shape: BenchmarkShape?
+
+    @Option(help: ArgumentHelp("A model folder whose weights are trained, in place of a shape.", valueName: "folder"))
+    var weights: String?
 
     @Option(help: ArgumentHelp("Number format of matrix products: fp32 or bf16. The faster one here unless given.", valueName: "format"))
     var precision: Precision?
 
-    @Option(help: ArgumentHelp("Sequences in the batch.", valueName: "count"))
-    var batch = 32
+    @Option(help: ArgumentHelp("Rate of all dropout.", valueName: "rate"))
+    var dropout: Float = 0.1
 
-    @Option(help: ArgumentHelp("Tokens in each sequence.", valueName: "count"))
-    var length = 128
+    @Option(help: ArgumentHelp("Sequences in the batch. 32 unless given.", valueName: "count"))
+    var batch: Int?
+
+    @Option(help: ArgumentHelp("Tokens in each sequence. 128 unless given.", valueName: "count"))
+    var length: Int?
 
     @Option(help: ArgumentHelp("Steps to time.", valueName: "count"))
     var steps = 8
@@ -32,51 +41,49 @@ struct BenchStepCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Tokens in memory at a time.", valueName: "count"))
     var microBatchTokens = 2048
 
-    @Option(help: ArgumentHelp("Threads to compute on.", valueName: "count"))
-    var threads: Int?
-
-    @Flag(help: "Print one JSON object on standard output and nothing else there.")
-    var json = false
+    @OptionGroup var options: BenchOptions
 
     func validate() throws {
-        try KernelLimit.check()
-        let names = StepBenchmark.Shape.catalogue.map(\.name)
-        guard names.contains(shape) else {
-            throw ValidationError("--shape takes \(names.joined(separator: ", ")), not '\(shape)'.")
-        }
-        guard (1...100_000).contains(batch), (1...512).contains(length), (1...100_000).contains(steps),
-            microBatchTokens > 0
-        else {
-            throw ValidationError(
-                "--batch, --steps and --micro-batch-tokens take numbers from 1, --length from 1 to 512.")
-        }
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads takes a number from 1 to 1024, not \(threads).")
+        if let batch { try BenchOptions.check("--batch", batch, 1...100_000) }
+        if let length { try BenchOptions.check("--length", length, 1...512) }
+        try BenchOptions.check("--steps", steps, 1...100_000)
+        try BenchOptions.check("--micro-batch-tokens", microBatchTokens, 1...1 << 30)
+        guard dropout >= 0, dropout < 1 else { throw ValidationError("--dropout takes a rate of at least 0 and below 1, not \(dropout).") }
+        guard let folder else { return }
+        if shape != nil { throw ValidationError("--weights brings its own shape; leave out --shape, or --weights.") }
+        let file = folder.appendingPathComponent(StepBenchmark.batchFile).path
+        if batch != nil || length != nil, FileManager.default.fileExists(atPath: file) {
+            throw ValidationError("\(file) is the batch; leave out --batch and --length, or move the file away.")
         }
     }
 
+    private var folder: URL? { weights.map { URL(fileURLWithPath: $0, isDirectory: true) } }
+
     func run() throws {
-        guard let shape = StepBenchmark.Shape.catalogue.first(where: { $0.name == shape }) else { return }
-        let threads = threads ?? CPUBackend.processorCount
-        var benchmark = StepBenchmark(shape: shape, threads: threads)
-        (benchmark.batch, benchmark.length, benchmark.steps) = (batch, length, steps)
-        benchmark.microBatchTokens = microBatchTokens
+        let shape = shape ?? .bertBase
+        var benchmark = StepBenchmark(folder.map { .folder($0) } ?? .shape(shape), threads: options.threadCount)
+        if let batch { benchmark.batch = batch }
+        if let length { benchmark.length = length }
+        (benchmark.steps, benchmark.microBatchTokens, benchmark.dropout) = (steps, microBatchTokens, dropout)
         if let precision { benchmark.precision = precision }
         let result = try benchmark.run()
         let median = result.medianSeconds
         let best = result.stepSeconds.min() ?? median
-        let examples = Double(batch) / median
+        let examples = Double(result.batch) / median
         let tokens = Double(result.tokensPerStep) / median
         let speed = result.floatingPointOperations / median / 1e9
+        let losses = result.losses
         let report: JSONValue = [
-            "engine": "pipeline", "shape": .string(shape.name), "precision": .string(benchmark.precision.rawValue),
-            "batch": .integer(Int64(batch)),
-            "length": .integer(Int64(length)), "threads": .integer(Int64(threads)),
+            "engine": "pipeline", "shape": weights == nil ? .string(shape.name) : .null,
+            "weights": weights.map { .string($0) } ?? .null, "precision": .string(benchmark.precision.rawValue),
+            "dropout": .number(Double(dropout.description) ?? 0), "batch": .integer(Int64(result.batch)),
+            "length": .integer(Int64(result.length)), "threads": .integer(Int64(benchmark.threads)),
             "numeric_path": .string(result.numericPath),
             "step_s": .number(median), "best_s": .number(best),
             "step_seconds": .array(result.stepSeconds.map { .number($0) }),
             "examples_per_s": .number(examples), "tokens_per_s": .number(tokens), "gflops": .number(speed),
-            "peak_MiB": .integer(Int64(Self.peakMebibytes)), "loss": .number(result.lastLoss),
+            "peak_MiB": .integer(Int64(Self.peakMebibytes)), "loss": .number(losses[losses.count - 1]),
+            "losses": .array(losses.map { .number($0) }),
             "ceiling_gflops": .number(result.ceiling / 1e9), "share_of_ceiling": .number(speed * 1e9 / result.ceiling),
             "accounted_share": .number(result.accountedShare),
             "phases": .array(Phase.allCases.map { phase in
@@ -86,16 +93,17 @@ struct BenchStepCommand: ParsableCommand {
                 ]
             }),
         ]
-        if json { return try StandardOutput.write(report.canonicalText() + "\n") }
-        try StandardOutput.write(
-            "training step, \(shape.name), \(batch) × \(length) tokens\n"
+        try options.finish(
+            report,
+            text: "training step, \(weights ?? shape.name), \(result.batch) × \(result.length) tokens\n"
                 + TextTable.facts([
                     ("step", "\(NumberText.rate(median * 1000)) ms, best \(NumberText.rate(best * 1000)) ms"),
                     ("rate", "\(NumberText.rate(examples)) examples/s, \(NumberText.rate(tokens)) tokens/s"),
                     ("arithmetic", "\(NumberText.rate(speed)) GFLOP/s, "
                         + "\(NumberText.fixed(100 * speed * 1e9 / result.ceiling, 0)) % of the products' ceiling of "
                         + "\(NumberText.rate(result.ceiling / 1e9)) GFLOP/s"), ("peak memory", "\(Self.peakMebibytes) MiB"),
-                    ("computed by", "\(result.numericPath), \(threads) threads"),
+                    ("loss", "\(NumberText.fixed(losses[0], 4)), after \(steps) updates \(NumberText.fixed(losses[steps], 4))"),
+                    ("computed by", "\(result.numericPath), \(benchmark.threads) threads"),
                 ]) + "\n" + Self.phaseTable(result))
     }
 
