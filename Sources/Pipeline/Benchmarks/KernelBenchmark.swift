@@ -40,6 +40,7 @@ public struct KernelBenchmark: Sendable {
         public let batch: Int
         public let numericPath: String
         /// Floating-point operations a second of the register kernels of products; bytes a second, read and written, of copies.
+        /// The better of measuring before the rounds and after them.
         public let productCeiling: Double, copyCeiling: Double
 
         /// Share of the ceiling that bounds the kernel.
@@ -61,6 +62,8 @@ public struct KernelBenchmark: Sendable {
                                  outputs: model.head.outputs)
         packed.removeAll()
         for example in 0..<batch { data.append(example, to: packed, counter: example) }
+        func ceilings() -> (products: Double, copies: Double) { (base.productCeiling(precision), base.copyCeiling()) }
+        let before = ceilings()
         var names: [String] = [], calls: [String: [MeteredBackend.Call]] = [:]
         for round in 0...rounds {
             backend.forgetCalls()
@@ -83,7 +86,8 @@ public struct KernelBenchmark: Sendable {
             case .memory(let bytes): Kernel(name: name, calls: count, seconds: seconds, floatingPointOperations: nil, bytes: bytes)
             }
         }
-        return Result(kernels: kernels, batch: batch, numericPath: base.numericPath, productCeiling: base.productCeiling(precision),
-                      copyCeiling: base.copyCeiling())
+        let after = ceilings()
+        return Result(kernels: kernels, batch: batch, numericPath: base.numericPath, productCeiling: max(before.products, after.products),
+                      copyCeiling: max(before.copies, after.copies))
     }
 }
