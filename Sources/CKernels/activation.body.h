@@ -53,10 +53,6 @@ INLINE vf activate_derivative_f(ck_activation kind, vf x, vf *y) {
     }
 }
 
-enum { ELEMENTS_PER_ITEM = 16384 };
-
-typedef struct { int64_t n; ck_activation kind; float *u, *dh; const float *x; float *y; } activation_job;
-
 INLINE void activation_backward_range(ck_activation kind, float *u, float *dh, int64_t n) {
     for (int64_t i = 0; i < n; i += W) {
         vf y, d = activate_derivative_f(kind, load_some(u + i, n - i), &y);
@@ -65,21 +61,14 @@ INLINE void activation_backward_range(ck_activation kind, float *u, float *dh, i
     }
 }
 
-static void activation_backward_item(void *raw, int64_t index, int worker) {
-    (void)worker;
-    activation_job *j = raw;
-    int64_t from = index * ELEMENTS_PER_ITEM, n = j->n - from < ELEMENTS_PER_ITEM ? j->n - from : ELEMENTS_PER_ITEM;
-    switch (j->kind) {  // a constant kind, so that each loop is straight-line code
-    case CK_ACT_GELU: activation_backward_range(CK_ACT_GELU, j->u + from, j->dh + from, n); break;
-    case CK_ACT_GELU_TANH: activation_backward_range(CK_ACT_GELU_TANH, j->u + from, j->dh + from, n); break;
-    case CK_ACT_RELU: activation_backward_range(CK_ACT_RELU, j->u + from, j->dh + from, n); break;
+/// (u, dh) → (h, du), in place: h = activation(u), du = dh·activation′(u).
+static void activation_backward_row(ck_activation kind, float *u, float *dh, int64_t n) {
+    switch (kind) {  // a constant kind, so that each loop is straight-line code
+    case CK_ACT_GELU: activation_backward_range(CK_ACT_GELU, u, dh, n); break;
+    case CK_ACT_GELU_TANH: activation_backward_range(CK_ACT_GELU_TANH, u, dh, n); break;
+    case CK_ACT_RELU: activation_backward_range(CK_ACT_RELU, u, dh, n); break;
     default: break;
     }
-}
-
-static void activation_backward(ck_context *context, int64_t n, ck_activation kind, float *u, float *dh) {
-    activation_job job = {.n = n, .kind = kind, .u = u, .dh = dh};
-    ck_parallel(context, (n + ELEMENTS_PER_ITEM - 1) / ELEMENTS_PER_ITEM, activation_backward_item, &job);
 }
 
 INLINE void activate_range(ck_activation kind, const float *x, float *y, int64_t n) {

@@ -15,7 +15,6 @@ typedef struct {
     const char *name;
     void (*multiply)(ck_context *, const ck_product *);
     void (*add_column_sums)(ck_context *, int64_t, int64_t, const float *, int64_t, float *);
-    void (*activation_backward)(ck_context *, int64_t, ck_activation, float *, float *);
     void (*activate)(ck_context *, int64_t, ck_activation, const float *, float *);
     void (*exponential)(ck_context *, int64_t, const float *, float *);
     void (*dropout_rows)(ck_context *, int64_t, int64_t, float *, const ck_dropout *);

@@ -81,9 +81,6 @@ void ck_multiply(ck_context *context, const ck_product *p) { TABLE->multiply(con
 void ck_add_column_sums(ck_context *context, int64_t rows, int64_t columns, const float *x, int64_t row, float *out) {
     TABLE->add_column_sums(context, rows, columns, x, row, out);
 }
-void ck_activation_backward(ck_context *context, int64_t n, ck_activation a, float *u, float *dh) {
-    TABLE->activation_backward(context, n, a, u, dh);
-}
 void ck_activate(ck_context *context, int64_t n, ck_activation a, const float *x, float *y) {
     TABLE->activate(context, n, a, x, y);
 }

@@ -28,7 +28,6 @@ const ck_table CK_TABLE = {
     .name = CK_NAME,
     .multiply = multiply_any,
     .add_column_sums = add_column_sums,
-    .activation_backward = activation_backward,
     .activate = activate,
     .exponential = exponential,
     .dropout_rows = dropout_rows,

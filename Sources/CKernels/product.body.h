@@ -140,15 +140,16 @@ static void product_pack_item(void *raw, int64_t index, int worker) {
     }
 }
 
-/// Bias and activation of a tile of C. It is still in the second-level cache, so they cost no memory traffic of their own.
+/// Bias and activation of a tile of C, or the activation's backward. It is still in the second-level cache, so they cost no memory traffic of their own.
 static void finish_tile(const ck_product *p, int64_t row0, int64_t rows, int64_t column, int64_t end) {
-    if (!p->bias && !p->activated) return;
+    if (!p->bias && !p->activated && !p->u_to_h) return;
     for (int64_t i = row0; i < row0 + rows; i++) {
         float *c = p->c + i * p->c_row;
         if (p->bias)
             for (int64_t n = column; n < end; n += W)
                 store_some(c + n, load_some(c + n, end - n) + load_some(p->bias + n, end - n), end - n);
         if (p->activated) activate_row(p->activation, c + column, p->activated + i * p->c_row + column, end - column);
+        if (p->u_to_h) activation_backward_row(p->activation, p->u_to_h + i * p->c_row + column, c + column, end - column);
     }
 }
 

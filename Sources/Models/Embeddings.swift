@@ -15,7 +15,8 @@ struct Embeddings<B: Backend> {
             layout.append(name + suffix, [rows, c.hiddenSize], role: .embedding, unit: .embeddings)
             return layout[name + suffix]!.offset
         }
-        word = table("word_embeddings.weight", rows: c.vocabularySize)
+        layout.append(c.wordTable, [c.vocabularySize, c.hiddenSize], role: .embedding, unit: .embeddings)
+        word = layout[c.wordTable]!.offset
         position = table("position_embeddings.weight", rows: c.maxPositions)
         type = table("token_type_embeddings.weight", rows: c.typeVocabularySize)
         norm = LayerNorm(name + "LayerNorm", width: width, epsilon: c.layerNormEpsilon, unit: .embeddings, layout: &layout)
@@ -60,4 +61,9 @@ struct Embeddings<B: Backend> {
         p.backend.scatterAdd(T: p.T, C: width, index: p.batch.types, dz: dyToDz, table: gradient + type)
         return B.Source(noise)
     }
+}
+
+extension EncoderConfiguration {
+    /// Name of the table of word vectors, [vocabulary, C].
+    public var wordTable: String { family.prefix + "embeddings.word_embeddings.weight" }
 }

@@ -44,8 +44,7 @@ struct FeedForward<B: Backend> {
             dropout: dropout, dz: d, dBranch: dropout.probability > 0 ? branch : nil,
             dGamma: gradient.map { $0 + norm.gamma }, dBeta: gradient.map { $0 + norm.beta })
         let du = workspace(scratch.inner), h = workspace(u)
-        down.inputGradient(p.backend, p.weights, rows: p.T, dy: branch, dx: du, accumulates: false)
-        p.backend.activationBackward(activation, count: p.T * inner, uToH: h, dhToDu: du)
+        down.inputGradient(p.backend, p.weights, rows: p.T, dy: branch, dx: du, accumulates: false, activation: activation, uToH: h)
         if let gradient {
             down.parameterGradient(p.backend, gradient, rows: p.T, dy: branch, x: h)
             up.parameterGradient(p.backend, gradient, rows: p.T, dy: du, x: x)

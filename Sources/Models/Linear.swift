@@ -29,11 +29,14 @@ struct Linear<B: Backend> {
         multiply(backend, product)
     }
 
-    /// Overwrites dx, or adds to it.
-    func inputGradient(_ backend: B, _ weights: B.Source, rows: Int, dy: B.Source, dx: B.Target, accumulates: Bool) {
-        multiply(backend, .linearInputGradient(
-            rows: rows, inputs: inputs, outputs: outputs, dy: dy, weight: weights + weight, dx: dx,
-            accumulates: accumulates))
+    /// Overwrites dx, or adds to it. With `uToH` x was activation(u): dx becomes the gradient of u, and u becomes x.
+    func inputGradient(_ backend: B, _ weights: B.Source, rows: Int, dy: B.Source, dx: B.Target, accumulates: Bool,
+                       activation: Activation = .none, uToH: B.Target? = nil) {
+        var product = Product<B.Scalar>.linearInputGradient(
+            rows: rows, inputs: inputs, outputs: outputs, dy: dy, weight: weights + weight, dx: dx, accumulates: accumulates)
+        product.activation = activation
+        product.uToH = uToH
+        multiply(backend, product)
     }
 
     /// Adds to the gradient of W and b.

@@ -42,10 +42,41 @@ struct ChainPass {
     /// Moves the weights along the direction after `operations`.
     func move(_ operations: [Operation], learningRate: Double, shrinkage: Double) {
         let rates = plan.tensors.map { learningRate * $0.multiplier }
-        let keeps = zip(plan.tensors, rates).map { tensor, rate in
-            Float(1 - rate * (tensor.entry.role.isDecayed ? shrinkage : 0))
-        }
+        let keeps = plan.tensors.indices.map { keep(tensor: $0, learningRate: learningRate, shrinkage: shrinkage) }
         run(operations, ending: .move(rates: rates.map { Float($0) }, keeps: keeps))
+    }
+
+    /// Share of a tensor's weights that a step leaves.
+    func keep(tensor: Int, learningRate: Double, shrinkage: Double) -> Float {
+        let tensor = plan.tensors[tensor]
+        return Float(1 - learningRate * tensor.multiplier * (tensor.entry.role.isDecayed ? shrinkage : 0))
+    }
+
+    /// Multiplies the dormant weights by one step's `keeps` after the other, rounding as each of the steps would have.
+    func settle(_ keeps: [Float]) {
+        guard let dormant = plan.dormant, !keeps.isEmpty else { return }
+        let perTask = 64
+        parallel((dormant.runs.count + perTask - 1) / perTask) { task in
+            flushingDenormals {
+                for run in dormant.runs[task * perTask..<min((task + 1) * perTask, dormant.runs.count)] {
+                    let x = (weights + run.lowerBound).lanes
+                    var at = 0
+                    let count = run.count / Lanes.scalarCount
+                    while at + 4 <= count {
+                        var (a, b, c, d) = (x[at], x[at + 1], x[at + 2], x[at + 3])
+                        for keep in keeps { (a, b, c, d) = (a * keep, b * keep, c * keep, d * keep) }
+                        (x[at], x[at + 1], x[at + 2], x[at + 3]) = (a, b, c, d)
+                        at += 4
+                    }
+                    while at < count {
+                        var a = x[at]
+                        for keep in keeps { a = a * keep }
+                        x[at] = a
+                        at += 1
+                    }
+                }
+            }
+        }
     }
 
     private func run(_ operations: [Operation], ending: Ending) {
@@ -67,40 +98,53 @@ struct ChainPass {
         _ operations: [Operation], ending: Ending, piece index: Int, scratch: UnsafeMutablePointer<Lanes>
     ) {
         let piece = plan.pieces[index]
-        let source = (direction + piece.offset).lanes
-        let x = (weights + piece.offset).lanes
-        var chunk = Chunk(
-            tensor: piece.tensor, isDecayed: piece.isDecayed, count: piece.count, input: UnsafePointer(source),
-            output: scratch, weights: UnsafePointer(x), momentOffset: piece.momentOffset,
-            momentBases: moments)
-        for operation in operations {
-            chunk.momentBases = operation.moments
-            operation.run(chunk)
-            chunk.input = UnsafePointer(scratch)
+        var squares = SumsOfSquares(), weightSquares = SumsOfSquares()
+        for part in plan.runs[piece.runs] {
+            let source = (direction + piece.offset).lanes + part.lowerBound
+            let x = (weights + piece.offset).lanes + part.lowerBound
+            var chunk = Chunk(
+                tensor: piece.tensor, isDecayed: piece.isDecayed, count: part.count, input: UnsafePointer(source),
+                output: scratch, weights: UnsafePointer(x), momentOffset: piece.momentOffset + part.lowerBound * Lanes.scalarCount,
+                momentBases: moments)
+            for operation in operations {
+                chunk.momentBases = operation.moments
+                operation.run(chunk)
+                chunk.input = UnsafePointer(scratch)
+            }
+            switch ending {
+            case .measure(let measures, _):
+                if measures.contains(.direction) { squares.add(chunk.input, part.count) }
+                if measures.contains(.weights) { weightSquares.add(chunk.weights, part.count) }
+                if !operations.isEmpty { source.update(from: scratch, count: part.count) }
+            case .move(let rates, let keeps):
+                let rate = rates[piece.tensor]
+                let keep = keeps[piece.tensor]
+                let u = chunk.input
+                for i in 0..<part.count { x[i] = x[i] * keep - u[i] * rate }
+            }
         }
-        switch ending {
-        case .measure(let measures, let sums):
-            if measures.contains(.direction) { sums[2 * index] = Self.sumOfSquares(chunk.input, chunk.count) }
-            if measures.contains(.weights) { sums[2 * index + 1] = Self.sumOfSquares(chunk.weights, chunk.count) }
-            if !operations.isEmpty { source.update(from: scratch, count: chunk.count) }
-        case .move(let rates, let keeps):
-            let rate = rates[piece.tensor]
-            let keep = keeps[piece.tensor]
-            let u = chunk.input
-            for i in 0..<piece.count { x[i] = x[i] * keep - u[i] * rate }
+        if case .measure(let measures, let sums) = ending {
+            if measures.contains(.direction) { sums[2 * index] = squares.total }
+            if measures.contains(.weights) { sums[2 * index + 1] = weightSquares.total }
         }
     }
+}
 
-    /// Σ x² in double: finite for all finite float32, and not finite as soon as one element is not.
-    private static func sumOfSquares(_ x: UnsafePointer<Lanes>, _ count: Int) -> Double {
-        var low = SIMD8<Double>.zero
-        var high = SIMD8<Double>.zero
+/// Σ x² in double: finite for all finite float32, and not finite as soon as one element is not.
+private struct SumsOfSquares {
+    private var low = SIMD8<Double>.zero
+    private var high = SIMD8<Double>.zero
+
+    mutating func add(_ x: UnsafePointer<Lanes>, _ count: Int) {
+        var (low, high) = (low, high)
         for i in 0..<count {
             let a = SIMD8<Double>(x[i].lowHalf)
             let b = SIMD8<Double>(x[i].highHalf)
             low += a * a
             high += b * b
         }
-        return (low + high).sum()
+        (self.low, self.high) = (low, high)
     }
+
+    var total: Double { (low + high).sum() }
 }

@@ -27,6 +27,9 @@ public protocol GradientTransformation: Hyperparameterized {
     /// The optimizer multiplies the weights by 1 − η·shrinkage before it adds the step; the sum over the chain counts.
     var shrinkage: Double { get }
 
+    /// Whether the direction depends on the weights, so that it may not be zero where gradient and moments always were.
+    var readsWeights: Bool { get }
+
     /// Whether the direction made of any gradient descends: gᵀu > 0. Momentum and decayed weights may turn it around.
     var alwaysDescends: Bool { get }
 
@@ -43,6 +46,7 @@ extension GradientTransformation {
     public var moments: [String] { [] }
     public var measures: Measures { [] }
     public var shrinkage: Double { 0 }
+    public var readsWeights: Bool { true }
     public var alwaysDescends: Bool { true }
     public func descendingOperation(for step: StepContext) -> ((Chunk) -> Void)? { operation(for: step) }
     public var isKeptBySearch: Bool { true }

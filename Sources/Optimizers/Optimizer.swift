@@ -33,7 +33,11 @@ public final class Optimizer {
     /// The direction d of the last step's trials, of the trained tensors; after `keepDirection` only.
     public private(set) var direction: Parameters?
 
-    private let plan: UpdatePlan
+    private var plan: UpdatePlan
+    /// Plan without dormant rows, for a state that does not leave them alone.
+    private let wholePlan: UpdatePlan
+    /// What the steps since the last `settle` leave of dormant weights.
+    private var keeps: [Float] = []
     private let parallel: Parallel
     private let shrinkage: Double
     /// Base addresses of all moments, and where those of each transformation begin.
@@ -44,12 +48,16 @@ public final class Optimizer {
     /// Only for a search that tries steps.
     private let trialWorkspace: TrialWorkspace?
 
+    /// - Parameter dormant: rows whose gradient is zero in every step. They cost nothing where the chain only decays them; their
+    ///   weights are then out of date between `settle`s.
     /// - Throws: `OptimizerError.nothingToTrain` when every tensor is frozen.
     public init(
         _ transformations: [any GradientTransformation], search: any LineSearch, layout: ParameterLayout,
-        rates: UnitRates = UnitRates(), parallel: @escaping Parallel = serially
+        rates: UnitRates = UnitRates(), dormant: DormantRows? = nil, parallel: @escaping Parallel = serially
     ) throws {
-        plan = try UpdatePlan(layout: layout, rates: rates)
+        wholePlan = try UpdatePlan(layout: layout, rates: rates)
+        let onlyDecays = search.partition == nil && transformations.allSatisfy { !$0.readsWeights }
+        plan = onlyDecays && dormant != nil ? try UpdatePlan(layout: layout, rates: rates, dormant: dormant) : wholePlan
         self.transformations = transformations
         self.search = search
         self.rates = rates
@@ -148,11 +156,38 @@ public final class Optimizer {
         read: (_ moment: String, _ values: Parameters) throws -> Void
     ) throws {
         try state.restore(scalars: scalars, layouts: layouts, read: read)
+        wakeMovingRows()
     }
 
     /// Copies a state that is in memory, after comparing names and shapes.
     public func restore(from saved: OptimizerState) throws {
         try state.restore(from: saved)
+        wakeMovingRows()
+    }
+
+    /// The elements that a gradient can have: what an objective has to clear.
+    public var gradientElements: ElementRanges { ElementRanges(plan.liveElements(of: gradient.layout)) }
+
+    /// Brings dormant weights up to date. Called before anything but the objective reads the weights.
+    public func settle(_ parameters: Parameters) {
+        ChainPass(plan: plan, weights: parameters.pointer, direction: gradient.pointer, moments: momentBases, parallel: parallel)
+            .settle(keeps)
+        keeps.removeAll(keepingCapacity: true)
+    }
+
+    /// A state from elsewhere may move rows that never have a gradient: then no row is dormant.
+    private func wakeMovingRows() {
+        keeps.removeAll(keepingCapacity: true)
+        guard let dormant = plan.dormant else { return }
+        let tensor = plan.tensors[dormant.tensor].entry
+        for moment in state.moments {
+            guard let entry = moment.values.layout[tensor.name] else { continue }
+            let values = moment.values.pointer + entry.offset - tensor.offset
+            for run in dormant.runs where run.contains(where: { values[$0] != 0 }) {
+                plan = wholePlan
+                return
+            }
+        }
     }
 
     /// Runs the chain, cut into passes before each transformation that measures.
@@ -174,6 +209,9 @@ public final class Optimizer {
             }
         }
         pass.move(operations, learningRate: learningRate, shrinkage: shrinkage)
+        if let dormant = plan.dormant {
+            keeps.append(pass.keep(tensor: dormant.tensor, learningRate: learningRate, shrinkage: shrinkage))
+        }
         return trustRatios
     }
 

@@ -21,9 +21,6 @@ public protocol Backend: AnyObject {
     /// out[j] += Σᵢ x[i,j], x [rows, columns] with `stride` elements between rows: the gradient of a bias.
     func addColumnSums(rows: Int, columns: Int, _ x: Source, stride: Int, into out: Target)
 
-    /// (u, dh) → (h, du) in place: h = a(u), du = dh·a′(u), `count` elements.
-    func activationBackward(_ activation: Activation, count: Int, uToH: Target, dhToDu: Target)
-
     /// x[i,:] ← dropped(x[i,:]), x [rows, columns]. Applied to a gradient it is its own backward.
     func drop(rows: Int, columns: Int, _ x: Target, _ dropout: Dropout)
 
@@ -75,6 +72,8 @@ public struct Product<Scalar> {
     public var activation = Activation.none
     /// With an activation: a second output, activation(C), of C's shape and stride.
     public var activated: UnsafeMutablePointer<Scalar>?
+    /// With an activation a, instead: u of C's shape and stride. C ← C·a′(u), then u ← a(u): the activation's backward.
+    public var uToH: UnsafeMutablePointer<Scalar>?
     /// Multiplied as float32 whatever the backend's precision.
     public var isFloat32 = false
     /// What the product is for; it is counted as that.

@@ -68,17 +68,13 @@ public final class CPUBackend: Backend {
         var product = ck_product(
             format: p.isFloat32 ? CK_FP32 : precision.kernel, m: Int64(p.m), n: Int64(p.n), k: Int64(p.k), a: p.a, a_row: Int64(p.aRow), a_col: Int64(p.aColumn),
             b: p.b, b_row: Int64(p.bRow), b_col: Int64(p.bColumn), c: p.c, c_row: Int64(p.cRow),
-            accumulate: p.accumulates, bias: p.bias, activation: p.activation.kernel, activated: p.activated)
+            accumulate: p.accumulates, bias: p.bias, activation: p.activation.kernel, activated: p.activated, u_to_h: p.uToH)
         timed(Phase(p.kind)) { ck_multiply(context, &product) }
         counts.count(p)
     }
 
     public func addColumnSums(rows: Int, columns: Int, _ x: Source, stride: Int, into out: Target) {
         timed(.biasGradients) { ck_add_column_sums(context, Int64(rows), Int64(columns), x, Int64(stride), out) }
-    }
-
-    public func activationBackward(_ activation: Activation, count: Int, uToH: Target, dhToDu: Target) {
-        timed(.activationBackward) { ck_activation_backward(context, Int64(count), activation.kernel, uToH, dhToDu) }
     }
 
     public func drop(rows: Int, columns: Int, _ x: Target, _ dropout: Dropout) {

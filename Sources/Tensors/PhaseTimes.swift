@@ -9,7 +9,6 @@ public enum Phase: String, Hashable, Sendable, CaseIterable {
     case normalization
     /// Tables, both ways.
     case embeddings
-    case activationBackward = "activation backward"
     case biasGradients = "bias gradients"
     /// Of the head.
     case dropout
@@ -53,10 +52,9 @@ public struct PhaseTimes: Hashable, Sendable {
         case .attentionBackward: 4
         case .normalization: 5
         case .embeddings: 6
-        case .activationBackward: 7
-        case .biasGradients: 8
-        case .dropout: 9
-        case .optimizer: 10
+        case .biasGradients: 7
+        case .dropout: 8
+        case .optimizer: 9
         }
     }
 }

@@ -25,6 +25,11 @@ public final class ReferenceBackend<Scalar: BinaryFloatingPoint & SIMDScalar>: B
                 if let bias = p.bias { sum += bias[j] }
                 p.c[i * p.cRow + j] = sum
                 if let activated = p.activated { activated[i * p.cRow + j] = p.activation.value(sum) }
+                if let uToH = p.uToH {
+                    let u = uToH[i * p.cRow + j]
+                    p.c[i * p.cRow + j] *= p.activation.derivative(u)
+                    uToH[i * p.cRow + j] = p.activation.value(u)
+                }
             }
         }
     }
@@ -35,15 +40,6 @@ public final class ReferenceBackend<Scalar: BinaryFloatingPoint & SIMDScalar>: B
             var sum: Scalar = 0
             for i in 0..<rows { sum += x[i * stride + j] }
             out[j] += sum
-        }
-    }
-
-    @_specialize(where Scalar == Double)
-    public func activationBackward(_ activation: Activation, count: Int, uToH: Target, dhToDu: Target) {
-        for i in 0..<count {
-            let u = uToH[i]
-            uToH[i] = activation.value(u)
-            dhToDu[i] *= activation.derivative(u)
         }
     }
 

@@ -19,7 +19,7 @@ import Testing
         #expect(losses.count == 4 && losses.last == report["loss"])
         // The phases are a partition of the step: nothing counted twice.
         let phases = try #require(report["phases"]?.arrayValue)
-        #expect(Set(phases.compactMap { $0["name"]?.stringValue }).count == phases.count && phases.count == 11)
+        #expect(Set(phases.compactMap { $0["name"]?.stringValue }).count == phases.count && phases.count == 10)
         let sum = phases.compactMap { $0["seconds"]?.doubleValue }.reduce(0, +)
         let accounted = try #require(report["accounted_share"]?.doubleValue), mean = seconds.reduce(0, +) / 3
         #expect(abs(sum / mean - accounted) < 1e-9 && accounted > 0.5 && accounted <= 1)

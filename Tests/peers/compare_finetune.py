@@ -11,10 +11,12 @@ same    The whole run, same starting model and head, same batches, no dropout, f
         99 % of the dev predictions equal (regression: scores within 0.02).
 seeds   Dropout on, each side with its own seeds: the difference of the mean dev metrics is within two standard errors.
 All values are printed; the last line is one JSON object; the exit status is 1 when a bound does not hold.
---work keeps the peer's dumps, so that a second run of the comparison does not train the peer again.
+--work keeps the peer's dumps, so that a second run of the comparison does not train the peer again. --known FILE (JSON Lines) does the
+same for `seeds` without any dump: results in it are taken, new ones of both sides added to it.
 """
 import argparse
 import csv
+import hashlib
 import json
 import math
 import os
@@ -45,6 +47,36 @@ def peer(o, folder, seed, *extra):
         subprocess.run(list(map(str, command)), check=True, stdout=sys.stderr)
     with open(kept) as file:
         return json.load(file), made
+
+
+class Known:
+    """Dev metrics and rates of earlier runs of either side, by all that decides them but the program's version."""
+
+    def __init__(self, o):
+        self.path, self.lines = o.known, {}
+        with open(os.path.join(o.model, "model.safetensors"), "rb") as file:
+            self.work = {"model": hashlib.file_digest(file, "sha256").hexdigest(), "task": o.task, "batch": o.batch, "lr": o.lr,
+                         "epochs": o.epochs, "max_length": o.max_length}
+        if self.path and os.path.exists(self.path):
+            with open(self.path) as file:
+                for line in map(json.loads, file):
+                    self.lines[self.key(line["side"], line["precision"], line["seed"], line["work"])] = line
+
+    @staticmethod
+    def key(*parts):
+        return json.dumps(parts, sort_keys=True)
+
+    def take(self, side, precision, seed, run):
+        """The line for a seed; what is not known is run by `run`, which gives steps, dev metrics and examples a second."""
+        key = self.key(side, precision, seed, self.work)
+        if key not in self.lines:
+            steps, metrics, rate = run()
+            self.lines[key] = {"side": side, "precision": precision, "seed": seed, "work": self.work, "steps": steps, "dev": metrics,
+                               "examples_per_second": rate}
+            if self.path:
+                with open(self.path, "a") as file:
+                    file.write(json.dumps(self.lines[key]) + "\n")
+        return self.lines[key]
 
 
 def settings(o, planned, **more):
@@ -130,15 +162,25 @@ def compare_seeds(tool, o):
     if len(seeds) < 2:
         sys.exit("seeds: at least two are needed for a standard error")
     base = f"{o.task}-seeds"
+    known = Known(o)
     tool.adopt(o.model, base)
     prepare(tool, o, base, base)
+
+    def train_peer():
+        result, _ = peer(o, os.path.join(o.work, f"{o.task}-seeds"), seed)
+        return result["steps"], result["dev"][-1], result["examples_per_second"]
+
+    def train():
+        report = tool("adapt", "--model", base, "--data", base, "--name", f"{base}-{seed}", "--seed", seed, "--replace",
+                      "--threads", o.threads, *settings(o, reference["steps"], epochs=o.epochs, precision=o.precision))
+        return report["steps"], report["history"][-1]["metrics"], report["examples_per_second"]
+
     ours, theirs, rates = [], [], []
     for seed in seeds:
-        reference, _ = peer(o, os.path.join(o.work, f"{o.task}-seeds"), seed)
-        report = tool("adapt", "--model", base, "--data", base, "--name", f"{base}-{seed}", "--seed", seed, "--replace",
-                      "--threads", o.threads, *settings(o, reference["steps"], epochs=o.epochs))
-        ours.append(report["history"][-1]["metrics"])
-        theirs.append(reference["dev"][-1])
+        reference = known.take("peer", "fp32", seed, train_peer)
+        report = known.take("pipeline", o.precision, seed, train)
+        ours.append(report["dev"])
+        theirs.append(reference["dev"])
         rates.append((report["examples_per_second"], reference["examples_per_second"]))
         values = "   ".join(f"{n} {ours[-1][n]:.4f} {theirs[-1][n]:.4f}" for n in names)
         print(f"seed {seed}   {values}   examples/s {rates[-1][0]:.1f} {rates[-1][1]:.1f}")
@@ -168,6 +210,8 @@ def main():
     a.add_argument("--steps", type=int, default=50)
     a.add_argument("--seeds", default="0,1,2,3,4")
     a.add_argument("--max-length", type=int, default=128)
+    a.add_argument("--known", help="results of earlier runs of seeds, read and added to")
+    a.add_argument("--precision", default="fp32", choices=["fp32", "bf16"], help="of our side in seeds; the peer's is fp32")
     a.add_argument("--threads", type=int, default=os.cpu_count())
     o = a.parse_args()
     compare = {"steps": compare_steps, "same": compare_same, "seeds": compare_seeds}[o.mode]

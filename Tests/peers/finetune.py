@@ -2,10 +2,10 @@
 """The peer: fine-tunes a BERT or RoBERTa encoder with PyTorch and transformers, the way their GLUE example does.
 
     finetune.py --model FOLDER --data GLUE_FOLDER --task mrpc [--batch 32 --lr 1e-4 --epochs 3 --seeds 0,1,2]
-                [--max-steps N] [--max-length 128] [--precision fp32|bf16] [--no-dropout] [--dump FOLDER] [--threads N]
+                [--max-steps N] [--max-length 128] [--precision fp32|bf16] [--pad longest|max] [--no-dropout] [--dump FOLDER] [--threads N]
 
 AdamW (0.9, 0.999, 1e-8; decay 0.01 but for biases and LayerNorm), linear warm-up over 10 % of the steps, then linear decay to 0,
-clipping at 1.0, a new shuffle per epoch, batches padded to their longest. --task sentiment reads train.tsv and dev.tsv with the
+clipping at 1.0, a new shuffle per epoch, batches padded to their longest or to --max-length. --task sentiment reads train.tsv and dev.tsv with the
 header `sentence<TAB>label` and the labels negative and positive.
 
 One JSON line per seed: mean training loss, dev metrics and training seconds per epoch, examples per second.
@@ -40,6 +40,7 @@ def arguments():
     a.add_argument("--seeds", default="0")
     a.add_argument("--max-length", type=int, default=128)
     a.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
+    a.add_argument("--pad", default="longest", choices=["longest", "max"])
     a.add_argument("--no-dropout", action="store_true")
     a.add_argument("--dump")
     a.add_argument("--threads", type=int, default=os.cpu_count())
@@ -101,7 +102,7 @@ def train(o, seed, rows, dev, tokenizer, real_tokens):
         begin, total = time.perf_counter(), 0.0
         for batch in batches:
             chosen = [rows[i] for i in batch]
-            x = encode(tokenizer, chosen, o.max_length, padding=True, return_tensors="pt")
+            x = encode(tokenizer, chosen, o.max_length, padding="max_length" if o.pad == "max" else True, return_tensors="pt")
             labels = torch.tensor([row[1] for row in chosen], dtype=torch.float if task.labels is None else torch.long)
             with autocast():
                 loss = model(**x, labels=labels).loss

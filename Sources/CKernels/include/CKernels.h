@@ -55,6 +55,7 @@ typedef enum { CK_FP32 = 0, CK_BF16 = 1 } ck_format;
 
 /// C[i,j] = Σ_k A(i,k)·B(k,j) (+ C[i,j] when `accumulate`) (+ bias[j]); A(i,k) = a[i·a_row + k·a_col], likewise B.
 /// With `activated`, activated[i,j] = activation(C[i,j]) besides (same leading dimension).
+/// With `u_to_h`, which holds u (same leading dimension), C[i,j] ← C[i,j]·activation′(u[i,j]) at the end, and u ← activation(u).
 /// The order of a sum over k depends on K alone, so a row's result does not depend on the other rows.
 typedef struct {
     ck_format format;
@@ -66,14 +67,12 @@ typedef struct {
     const float *bias;
     ck_activation activation;
     float *activated;
+    float *u_to_h;
 } ck_product;
 void ck_multiply(ck_context *context, const ck_product *product);
 
 /// out[j] += Σ_i x[i,j]: the gradient of a bias. x is [rows, columns] with `row` elements between rows.
 void ck_add_column_sums(ck_context *context, int64_t rows, int64_t columns, const float *x, int64_t row, float *out);
-
-/// (u, dh) → (h, du), in place: h = activation(u), du = dh·activation′(u), n elements.
-void ck_activation_backward(ck_context *context, int64_t n, ck_activation activation, float *u_to_h, float *dh_to_du);
 
 // ---------------------------------------------------------------------------------------------- dropout
 

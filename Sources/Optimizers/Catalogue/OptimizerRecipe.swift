@@ -71,13 +71,14 @@ public struct OptimizerRecipe: Sendable {
     ///   - batch: examples an update, needed where the recipe names a `reference_batch`.
     ///   - epochSteps: updates of an epoch, for a search; without it the run counts as one.
     ///   - seed: decides the random choices of a search.
+    ///   - dormant: rows whose gradient is zero in every step, see `Optimizer`.
     /// - Throws: `OptimizerError` when `freeze` does not fit the model or leaves nothing to train.
     public func makeOptimizer(
         layout: ParameterLayout, steps: Int, batch: Int? = nil, epochSteps: Int? = nil, seed: UInt64 = 0,
-        parallel: @escaping Parallel = serially
+        dormant: DormantRows? = nil, parallel: @escaping Parallel = serially
     ) throws -> Optimizer {
         try Optimizer(
             transformations, search: search(steps: steps, batch: batch, epochSteps: epochSteps, seed: seed), layout: layout,
-            rates: try rates(for: layout), parallel: parallel)
+            rates: try rates(for: layout), dormant: dormant, parallel: parallel)
     }
 }

@@ -13,6 +13,8 @@ public struct AccumulateMomentum: GradientTransformation {
         self.nesterov = nesterov
     }
 
+    public var readsWeights: Bool { false }
+
     public var hyperparameters: [(key: String, value: HyperparameterValue)] {
         [("momentum", .real(momentum)), ("nesterov", .flag(nesterov))]
     }

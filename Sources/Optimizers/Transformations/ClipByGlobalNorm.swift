@@ -11,6 +11,8 @@ public struct ClipByGlobalNorm: GradientTransformation {
         self.maximum = maximum
     }
 
+    public var readsWeights: Bool { false }
+
     public var hyperparameters: [(key: String, value: HyperparameterValue)] { [("max_norm", .real(maximum))] }
 
     public var formula: [String] { ["u ← u·min(1, \(maximum)/(‖u‖₂ + 1e-6))        ‖u‖₂ over all trained tensors"] }

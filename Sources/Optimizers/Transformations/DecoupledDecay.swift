@@ -12,6 +12,8 @@ public struct DecoupledDecay: GradientTransformation {
         self.weightDecay = weightDecay
     }
 
+    public var readsWeights: Bool { false }
+
     public var hyperparameters: [(key: String, value: HyperparameterValue)] { [("weight_decay", .real(weightDecay))] }
 
     public var formula: [String] {

@@ -24,6 +24,8 @@ public struct ScaleByAdam: GradientTransformation {
         self.epsilon = epsilon
     }
 
+    public var readsWeights: Bool { false }
+
     public var hyperparameters: [(key: String, value: HyperparameterValue)] {
         [("beta1", .real(beta1)), ("beta2", .real(beta2)), ("epsilon", .real(epsilon))]
     }

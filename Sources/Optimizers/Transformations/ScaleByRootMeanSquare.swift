@@ -21,6 +21,8 @@ public struct ScaleByRootMeanSquare: GradientTransformation {
         self.epsilon = epsilon
     }
 
+    public var readsWeights: Bool { false }
+
     public var hyperparameters: [(key: String, value: HyperparameterValue)] {
         [("beta", .real(beta)), ("epsilon", .real(epsilon))]
     }

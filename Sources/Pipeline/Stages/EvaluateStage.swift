@@ -34,7 +34,11 @@ public struct EvaluateStage {
         public let logits: [Float]
         public let lines: [Int]
         public let identifiers: [String]?
-        public let wasCached: Bool
+        /// Tokens of the split.
+        public let tokens: Int
+        /// Of all forward passes, packing included; nil for what was found in the store.
+        public let seconds: Double?
+        public var wasCached: Bool { seconds == nil }
         public let numericPath: String
     }
 
@@ -53,23 +57,24 @@ public struct EvaluateStage {
             stage: "eval", stageVersion: Self.version, recipe: ["split": .string(name), "numeric_path": .string(path)],
             inputs: ["model": model.digest, "dataset": dataset.digest])
         let key = try provenance.stageKey()
-        func result(_ logits: [Float], cached: Bool) -> Result {
+        func result(_ logits: [Float], seconds: Double?) -> Result {
             Result(model: model.digest, task: task, split: name, examples: tokens.count,
                    metrics: tokens.isLabelled ? Prediction.metrics(logits, tokens, task) : [], logits: logits, lines: tokens.lines,
-                   identifiers: tokens.identifiers, wasCached: cached, numericPath: path)
+                   identifiers: tokens.identifiers, tokens: tokens.ids.count, seconds: seconds, numericPath: path)
         }
         if let digest = try store.memoized(key), let blob = try store.artifact(digest).blob("logits") {
             var logits = [Float](repeating: 0, count: blob.byteCount / 4)
             try logits.withUnsafeMutableBytes { try store.read(blob, into: $0) }
-            if logits.count == tokens.count * head.outputs { return result(logits, cached: true) }
+            if logits.count == tokens.count * head.outputs { return result(logits, seconds: nil) }
         }
         let capacity = max(4096, tokens.longest)
         let network = SequenceModel(model.description.configuration, head, backend: backend, tokenCapacity: capacity,
                                     sequenceCapacity: 1024, trains: false)
+        let clock = ContinuousClock(), started = clock.now
         let logits = try Evaluator(model: network).logits(tokens, weights, isCancelled: context.isCancelled) {
             context.observe(.progress(done: $0, total: tokens.count, unit: "examples"))
         }
-        let outcome = result(logits, cached: false)
+        let outcome = result(logits, seconds: Trainer.seconds(clock.now - started))
         if store.mode == .readWrite {
             let writer = try store.writer()
             try logits.withUnsafeBytes {

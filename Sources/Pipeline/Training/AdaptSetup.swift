@@ -128,7 +128,8 @@ struct AdaptSetup {
         }
         WeightInitialization.fill(weights, names: missing, deviation: adapted.configuration.initializerRange, seed: seed)
         let optimizer = try recipe.optimizer.makeOptimizer(
-            layout: network.layout, steps: steps, batch: order.batchSize, epochSteps: order.batchCount(epoch: 0), seed: seed
+            layout: network.layout, steps: steps, batch: order.batchSize, epochSteps: order.batchCount(epoch: 0), seed: seed,
+            dormant: DormantRows(tensor: adapted.configuration.wordTable, count: adapted.configuration.vocabularySize, used: train.ids)
         ) { count, body in
             backend.parallel(count, body)
         }
@@ -142,7 +143,7 @@ struct AdaptSetup {
         }
         let batches = BatchObjective(
             model: network, parameters: weights, data: train, classWeights: classWeights, rates: rates, frozen: frozen, pass: pass,
-            comparesLosses: recipe.optimizer.triesSteps, isCancelled: context.isCancelled)
+            comparesLosses: recipe.optimizer.triesSteps, cleared: optimizer.gradientElements, isCancelled: context.isCancelled)
         let objective: any Objective = recipe.sharpnessRadius == 0
             ? batches
             : try SharpnessAwareObjective(batches, radius: recipe.sharpnessRadius, frozen: frozen) { backend.parallel($0, $1) }

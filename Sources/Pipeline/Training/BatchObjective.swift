@@ -19,6 +19,7 @@ final class BatchObjective: Objective {
     private let frozen: Set<ParameterUnit>
     /// Losses are computed in float32 whatever the precision of the gradient.
     private let comparesLosses: Bool
+    private let cleared: ElementRanges
     private let isCancelled: () -> Bool
     private let micro: PackedBatch
     private var examples: ArraySlice<Int> = []
@@ -29,12 +30,14 @@ final class BatchObjective: Objective {
     ///   - pass: what is done with each micro-batch; nil is the plain pass.
     ///   - comparesLosses: every loss is computed in float32. Differences of losses are smaller than bfloat16's rounding; where the
     ///     gradient is in bfloat16, the loss beside it comes from a forward pass of its own.
+    ///   - cleared: what to clear in a gradient, nil all; the rest stays as it is, zero.
     init(model: SequenceModel<CPUBackend>, parameters: Parameters, data: TokenSplit, classWeights: [Float]?,
          rates: DropoutRates?, frozen: Set<ParameterUnit>, pass: (any TrainingPass<CPUBackend>)? = nil, comparesLosses: Bool = false,
-         isCancelled: @escaping () -> Bool) {
+         cleared: ElementRanges? = nil, isCancelled: @escaping () -> Bool) {
         (self.model, self.parameters, self.data, self.classWeights) = (model, parameters, data, classWeights)
         (self.rates, self.frozen, self.comparesLosses, self.isCancelled) = (rates, frozen, comparesLosses, isCancelled)
         self.pass = pass ?? PlainPass(model)
+        self.cleared = cleared ?? ElementRanges(allOf: parameters.layout)
         micro = PackedBatch(tokenCapacity: model.tokenCapacity, sequenceCapacity: model.sequenceCapacity,
                             configuration: model.configuration, outputs: model.head.outputs)
     }
@@ -63,7 +66,7 @@ final class BatchObjective: Objective {
     }
 
     func lossAndGradient(into gradient: Parameters) throws -> Double {
-        memset(gradient.buffer.pointer, 0, gradient.buffer.byteCount)
+        cleared.clear(gradient) { model.backend.parallel($0, $1) }
         let loss = try evaluate(into: gradient)
         return comparesLosses && model.backend.precision != .fp32 ? try self.loss() : loss
     }

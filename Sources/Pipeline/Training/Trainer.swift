@@ -58,8 +58,12 @@ final class Trainer {
         do {
             while true {
                 if isEvaluationDue { try evaluate(clock) }
-                if state.isStopped || state.step >= steps { return }
+                if state.isStopped || state.step >= steps {
+                    optimizer.settle(weights)
+                    return
+                }
                 if isSaveDue(schedule, since: Self.seconds(clock.now - lastSave)) {
+                    optimizer.settle(weights)
                     try save(self)
                     lastSave = clock.now
                     context.observe(.checkpoint(step: state.step))
@@ -69,6 +73,7 @@ final class Trainer {
                 try advance(order.batch(batch, epoch: epoch, of: permutation!.order), epoch: epoch, clock)
             }
         } catch is Interrupted {
+            optimizer.settle(weights)
             try save(self)
             context.observe(.checkpoint(step: state.step))
             throw Interrupted(step: state.step)
@@ -77,6 +82,7 @@ final class Trainer {
 
     private func advance(_ examples: ArraySlice<Int>, epoch: Int, _ clock: ContinuousClock) throws {
         if context.isCancelled() { throw Interrupted(step: state.step) }
+        if trace != nil { optimizer.settle(weights) }
         let started = clock.now
         batches.select(examples, step: state.step)
         let isLast = order.isEndOfEpoch(step: state.step)
@@ -134,6 +140,7 @@ final class Trainer {
     private func evaluate(_ clock: ContinuousClock) throws {
         guard let development else { return }
         let started = clock.now
+        optimizer.settle(weights)
         let logits = try evaluator.logits(development, weights, isCancelled: context.isCancelled)
         let metrics = Prediction.metrics(logits, development, task)
         // An undefined metric is worse than any defined one, and better than none at all.

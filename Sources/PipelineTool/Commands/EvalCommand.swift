@@ -56,11 +56,15 @@ struct EvalCommand: ParsableCommand {
             try OutputFile.write(try Self.submission(result, table).text, to: submission)
             files.append(("submission", submission))
         }
+        func rate(_ count: Int) -> Double? { result.seconds.flatMap { $0 > 0 ? Double(count) / $0 : nil } }
+        func number(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
         let json: JSONValue = [
             "model": .string(result.model.description), "task": .string(result.task.name),
             "split": .string(result.split),
             "examples": .integer(Int64(result.examples)), "metrics": JSONValue(metrics: result.metrics),
             "numeric_path": .string(result.numericPath), "cached": .bool(result.wasCached),
+            "seconds": number(result.seconds), "examples_per_second": number(rate(result.examples)),
+            "tokens_per_second": number(rate(result.tokens)),
         ]
         var text =
             "\(subject) on \(result.task.name), split \(result.split): \(NumberText.count(result.examples)) examples"
@@ -69,6 +73,9 @@ struct EvalCommand: ParsableCommand {
         text +=
             result.metrics.isEmpty
             ? "  the split has no labels, so there is no metric\n" : metrics.text + "\n" + metrics.definitions + "\n"
+        if let examples = rate(result.examples), let tokens = rate(result.tokens) {
+            files.append(("rate", "\(NumberText.rate(examples)) examples/s, \(NumberText.rate(tokens)) tokens/s"))
+        }
         text += TextTable.facts(files + [("model", result.model.short), ("computed by", result.numericPath)])
         let pair = result.task.isPair ? ["--pair", "…"] : []
         try session.finish(

@@ -1,0 +1,263 @@
+// Self-attention with products of bfloat16 by the processor's units, one item of work per sequence and head.
+//
+// Queries are taken CHUNK at a time: their scores, float32, turn into pairs that are packed for the next product as they are
+// computed, so nothing of length × length is ever in memory. Probabilities are rounded before they are divided by their sum.
+
+enum {
+#if CK_UNITS == CK_UNITS_TILES
+    CHUNK = H_STEP,
+#else
+    CHUNK = 2 * H_ROWS,
+#endif
+    A_CHUNK = (CHUNK + H_ROWS - 1) / H_ROWS * H_ROWS,
+    LEAST_HEAD_ITEMS = 64,
+};
+
+/// 2ˣ for x ≤ 0, relative error below 3e-7; a NaN stays one.
+INLINE vf power_of_two(vf x) {
+#if CK_MASKS == 512
+    vf n = (vf)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+#else
+    const vf magic = splat(12582912.f);
+    x = max_f(splat(-126.f), x);
+    vf n = (x + magic) - magic;
+#endif
+    vf f = x - n, p = f * 1.5316464e-4f + 1.3398874e-3f;
+    p = p * f + 9.6184373e-3f;
+    p = p * f + 5.5503324e-2f;
+    p = p * f + 2.4022648e-1f;
+    p = p * f + 6.9314720e-1f;
+    p = p * f + 1.f;
+#if CK_MASKS == 512
+    return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
+    return (vf)((vi)p + (__builtin_convertvector(n, vi) << 23));
+#endif
+}
+
+/// Pieces of a worker's scratch for one head. Panels are as `pack_b_pairs` makes them.
+typedef struct {
+    int64_t lanes;        // keys, rounded up to whole panels
+    int64_t row;          // between rows of pairs along the keys
+    uint32_t *k_across, *v_across;   // panels of keys, pairs along the head's width
+    uint32_t *k_down, *v_down;       // panels of the head's width, pairs along the keys
+    uint32_t *q_rows, *d_rows;       // a chunk of queries and of the output's gradient as rows of A
+    uint32_t *q_panels, *d_panels;   // the same as panels of the head's width, pairs along the queries
+    float *scores, *d_scores;        // [CHUNK, lanes]
+    uint32_t *p_rows;                // [CHUNK, row] probabilities (forward) or gradients of scores (backward)
+    uint32_t *p_columns, *s_columns; // pairs along the queries: of dropped probabilities, of gradients of scores
+    uint32_t *spare;                 // of a transposition
+    int64_t size;
+} head_scratch;
+
+static head_scratch head_scratch_at(uint32_t *base, int64_t L, int64_t D, bool backward) {
+    head_scratch s = {.lanes = round_up(L, NR)};
+    s.row = s.lanes / 2 + H_PAD;
+    int64_t across = s.lanes * pairs_of(D), down = round_up(D, NR) * pairs_of(L);
+    int64_t rows = packed_a_size(A_CHUNK, D), panels = round_up(D, NR) * pairs_of(CHUNK), columns = s.lanes * (CHUNK / 2) + W;
+    uint32_t **place[] = {&s.k_across, &s.v_across, &s.k_down, &s.v_down, &s.q_rows, &s.d_rows, &s.q_panels, &s.d_panels,
+                          (uint32_t **)&s.scores, (uint32_t **)&s.d_scores, &s.p_rows, &s.p_columns, &s.s_columns, &s.spare};
+    int64_t sizes[] = {across, backward ? across : 0, backward ? down : 0, backward ? 0 : down, rows, backward ? rows : 0,
+                       backward ? panels : 0, backward ? panels : 0, A_CHUNK * s.lanes, backward ? A_CHUNK * s.lanes : 0,
+                       A_CHUNK * s.row, backward ? columns : 0, backward ? columns : 0,
+                       backward && CK_UNITS == CK_UNITS_TILES ? columns : 0};
+    for (int i = 0; i < 14; i++) {
+        if (base) *place[i] = base + s.size;
+        s.size += round_up(sizes[i], 16);
+    }
+    return s;
+}
+
+/// out [rows, lanes] = A·B for a packed chunk of A and panels of B; what lies beyond the keys is zero.
+static void chunk_scores(int64_t rows, int64_t D, const uint32_t *a, const uint32_t *b, float *out, int64_t lanes) {
+    a_layout layout = layout_of(1, D);
+    int64_t pairs = pairs_of(D);
+    for (int64_t i = 0; i < rows; i += H_ROWS)
+        for (int64_t j = 0; j < lanes; j += NR)
+            block(pairs, a + i / H_ROWS * layout.block, layout, b + j * pairs, out + i * lanes + j, lanes, H_ROWS, NR, false);
+}
+
+/// out [M, D] (+)= A·B with `out_row` between rows.
+static void head_product(int64_t M, int64_t D, int64_t pairs, const uint32_t *a, a_layout layout, const uint32_t *b, float *out,
+                         int64_t out_row, bool accumulate) {
+    for (int64_t i = 0; i < M; i += H_ROWS)
+        for (int64_t n = 0; n < D; n += NR)
+            block(pairs, a + i / H_ROWS * layout.block, layout, b + n * pairs, out + i * out_row + n, out_row, M - i, D - n, accumulate);
+}
+
+static const float LOG2_E = 1.44269504f;
+
+/// Neighbouring heads of a sequence in one item of work: while one is computed, the rows of the next are asked for, which lie too
+/// far apart for the processor to foresee.
+static int64_t heads_per_item(const ck_attention *a) {
+    int64_t n = a->B * a->H / LEAST_HEAD_ITEMS;
+    return n < 1 ? 1 : n > a->H ? a->H : n;
+}
+INLINE void ask_for(const float *row, int64_t D) {
+    for (int64_t n = 0; n < D; n += 64 / (int64_t)sizeof *row) __builtin_prefetch(row + n, 0, 2);
+}
+INLINE void ask_to_write(float *row, int64_t D) {
+    for (int64_t n = 0; n < D; n += 64 / (int64_t)sizeof *row) __builtin_prefetch(row + n, 1, 2);
+}
+
+static void attend_head_bf16(attention_job *job, int64_t b, int64_t h, bool is_last, int worker) {
+    const ck_attention *a = job->a;
+    int64_t D = a->D, C = a->H * D;
+    int64_t first = a->starts[b], L = a->starts[b + 1] - first;
+    size_t most = (size_t)head_scratch_at(NULL, a->longest, D, false).size * sizeof(uint32_t);
+    head_scratch s = head_scratch_at(ck_worker_scratch(job->context, worker, most), L, D, false);
+    const float *q = a->qkv + first * 3 * C + h * D, *k = q + C, *v = q + 2 * C;
+    float *out = a->context + first * C + h * D;
+    UNITS_BEGIN();
+    pack_b_pairs(k, 1, 3 * C, D, L, s.k_across);
+    pack_b_pairs(v, 3 * C, 1, L, D, s.v_down);
+    float scale = 1.f / sqrtf((float)D), to_two = scale * LOG2_E;
+    bool drop = a->probability > 0;
+    uint32_t threshold = drop ? ck_dropout_threshold(a->probability) : 0;
+    vf keep = splat(drop ? 1.f / (1.f - a->probability) : 1.f);
+    for (int64_t r0 = 0; r0 < L; r0 += CHUNK) {
+        int64_t rows = L - r0 < CHUNK ? L - r0 : CHUNK;
+        float inverse[CHUNK];
+        pack_a_pairs(q + r0 * 3 * C, 3 * C, 1, rows, D, s.q_rows);
+        chunk_scores(rows, D, s.q_rows, s.k_across, s.scores, s.lanes);
+        for (int64_t i = 0; i < rows; i++) {
+            if (!is_last) {
+                for (int64_t part = 0; part < 3; part++) ask_for(q + (r0 + i) * 3 * C + part * C + D, D);
+                ask_to_write(out + (r0 + i) * C + D, D);
+            }
+            const float *row = s.scores + i * s.lanes;
+            uint32_t *p = s.p_rows + i * s.row;
+            vf top = splat(-INFINITY), sum = {0};
+            int64_t j = 0;
+            for (; j + W <= L; j += W) top = max_f(top, load(row + j));
+            if (j < L) top = max_f(top, select_f(first_lanes(L - j), load(row + j), splat(-INFINITY)));
+            float m = max_lanes(top), shift = m * to_two;
+            uint64_t key = drop ? row_key(a->key + (uint64_t)h, a->example[first + r0 + i], (int32_t)(r0 + i)) : 0;
+            for (j = 0; j < s.lanes; j += 2 * W) {
+                vf x = power_of_two(load(row + j) * to_two - shift), y = power_of_two(load(row + j + W) * to_two - shift);
+                if (L - j < 2 * W) {
+                    x = select_f(first_lanes(L - j), x, splat(0));
+                    y = select_f(first_lanes(L - j - W), y, splat(0));
+                }
+                sum += x + y;
+                if (drop) {
+                    x *= dropout_factor(key, (uint32_t)j, threshold, keep);
+                    y *= dropout_factor(key, (uint32_t)(j + W), threshold, keep);
+                }
+                store_pairs(p + j / 2, pair_within(x, y));
+            }
+            float total = sum_lanes(sum);
+            a->log_sum[(first + r0 + i) * a->H + h] = m * scale + logf(total);
+            inverse[i] = 1.f / total;
+        }
+        float *to = out + r0 * C;
+        head_product(rows, D, pairs_of(L), s.p_rows, (a_layout){s.row, 1, H_ROWS * s.row}, s.v_down, to, C, false);
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t n = 0; n < D; n += W) store_some(to + i * C + n, load_some(to + i * C + n, D - n) * inverse[i], D - n);
+    }
+    UNITS_END();
+}
+
+/// Pairs along the queries, [pair, lanes], as A whose rows are the keys.
+static a_layout keys_by_queries(uint32_t *columns, int64_t pairs, int64_t lanes, uint32_t *spare) {
+#if CK_UNITS == CK_UNITS_TILES
+    for (int64_t j = 0; j < lanes; j += 16) {
+        vu x[16];
+        for (int64_t p = 0; p < 16; p++) x[p] = p < pairs ? load_pairs(columns + p * lanes + j) : (vu){0};
+        transpose_pairs(x);
+        for (int64_t i = 0; i < 16; i++) store_pairs(spare + (j + i) * 16, x[i]);
+    }
+    memcpy(columns, spare, (size_t)(lanes * 16) * sizeof *columns);
+    return (a_layout){16, 1, H_ROWS * 16};
+#else
+    (void)columns; (void)pairs; (void)spare;
+    return (a_layout){1, lanes, H_ROWS};
+#endif
+}
+
+static void attend_backward_head_bf16(attention_job *job, int64_t b, int64_t h, bool is_last, int worker) {
+    const ck_attention *a = job->a;
+    int64_t D = a->D, C = a->H * D;
+    int64_t first = a->starts[b], L = a->starts[b + 1] - first;
+    size_t most = (size_t)head_scratch_at(NULL, a->longest, D, true).size * sizeof(uint32_t);
+    head_scratch s = head_scratch_at(ck_worker_scratch(job->context, worker, most), L, D, true);
+    const float *q = a->qkv + first * 3 * C + h * D, *k = q + C, *v = q + 2 * C;
+    const float *out = a->context + first * C + h * D, *dout = job->d_context + first * C + h * D;
+    float *dq = job->dqkv + first * 3 * C + h * D, *dk = dq + C, *dv = dq + 2 * C;
+    UNITS_BEGIN();
+    pack_b_pairs(k, 1, 3 * C, D, L, s.k_across);
+    pack_b_pairs(v, 1, 3 * C, D, L, s.v_across);
+    pack_b_pairs(k, 3 * C, 1, L, D, s.k_down);
+    float scale = 1.f / sqrtf((float)D), to_two = scale * LOG2_E;
+    bool drop = a->probability > 0;
+    uint32_t threshold = drop ? ck_dropout_threshold(a->probability) : 0;
+    vf keep = splat(drop ? 1.f / (1.f - a->probability) : 1.f);
+    for (int64_t r0 = 0; r0 < L; r0 += CHUNK) {
+        int64_t rows = L - r0 < CHUNK ? L - r0 : CHUNK, pairs = (rows + 1) / 2;
+        pack_a_pairs(q + r0 * 3 * C, 3 * C, 1, rows, D, s.q_rows);
+        pack_a_pairs(dout + r0 * C, C, 1, rows, D, s.d_rows);
+        pack_b_pairs(q + r0 * 3 * C, 3 * C, 1, rows, D, s.q_panels);
+        pack_b_pairs(dout + r0 * C, C, 1, rows, D, s.d_panels);
+        chunk_scores(rows, D, s.q_rows, s.k_across, s.scores, s.lanes);
+        chunk_scores(rows, D, s.d_rows, s.v_across, s.d_scores, s.lanes);
+        for (int64_t i = 0; i < rows; i += 2) {
+            // Two rows at a time; the second one of an odd last pair counts as zero.
+            int64_t both = i + 1 < rows ? 2 : 1;
+            float shift[2] = {0}, center[2] = {0};
+            uint64_t key[2] = {0};
+            for (int64_t e = 0; e < both; e++) {
+                int64_t t = r0 + i + e;
+                vf dot = {0};
+                for (int64_t n = 0; n < D; n += W) dot += load_some(dout + t * C + n, D - n) * load_some(out + t * C + n, D - n);
+                center[e] = sum_lanes(dot);
+                shift[e] = a->log_sum[(first + t) * a->H + h] * LOG2_E;
+                if (drop) key[e] = row_key(a->key + (uint64_t)h, a->example[first + t], (int32_t)t);
+                if (is_last) continue;
+                for (int64_t part = 0; part < 3; part++) ask_for(q + t * 3 * C + part * C + D, D);
+                ask_for(dout + t * C + D, D);
+                ask_for(out + t * C + D, D);
+                for (int64_t part = 0; part < 3; part++) ask_to_write(dq + t * 3 * C + part * C + D, D);
+            }
+            for (int64_t j = 0; j < s.lanes; j += 2 * W) {
+                vf p[2][2], d[2][2];
+#pragma clang loop unroll(full)
+                for (int e = 0; e < 2; e++)
+#pragma clang loop unroll(full)
+                    for (int w = 0; w < 2; w++) {
+                        int64_t at = (i + e) * s.lanes + j + w * W;
+                        vf x = power_of_two(load(s.scores + at) * to_two - shift[e]), g = load(s.d_scores + at);
+                        vf factor = drop ? dropout_factor(key[e], (uint32_t)(j + w * W), threshold, keep) : splat(1);
+                        p[e][w] = x * factor;
+                        d[e][w] = x * (g * factor - center[e]) * scale;
+                        if (L - j < 2 * W) {
+                            p[e][w] = select_f(first_lanes(L - j - w * W), p[e][w], splat(0));
+                            d[e][w] = select_f(first_lanes(L - j - w * W), d[e][w], splat(0));
+                        }
+                    }
+                if (both == 1) p[1][0] = p[1][1] = d[1][0] = d[1][1] = (vf){0};
+                for (int e = 0; e < 2; e++) store_pairs(s.p_rows + (i + e) * s.row + j / 2, pair_within(d[e][0], d[e][1]));
+                for (int w = 0; w < 2; w++) {
+                    store_pairs(s.p_columns + i / 2 * s.lanes + j + w * W, pair_up(p[0][w], p[1][w]));
+                    store_pairs(s.s_columns + i / 2 * s.lanes + j + w * W, pair_up(d[0][w], d[1][w]));
+                }
+            }
+        }
+        head_product(rows, D, pairs_of(L), s.p_rows, (a_layout){s.row, 1, H_ROWS * s.row}, s.k_down, dq + r0 * 3 * C, 3 * C, false);
+        a_layout layout = keys_by_queries(s.p_columns, pairs, s.lanes, s.spare);
+        head_product(L, D, pairs_of(rows), s.p_columns, layout, s.d_panels, dv, 3 * C, r0 > 0);
+        keys_by_queries(s.s_columns, pairs, s.lanes, s.spare);
+        head_product(L, D, pairs_of(rows), s.s_columns, layout, s.q_panels, dk, 3 * C, r0 > 0);
+    }
+    UNITS_END();
+}
+
+INLINE void each_head(void *raw, int64_t index, int worker, void (*head)(attention_job *, int64_t, int64_t, bool, int)) {
+    attention_job *job = raw;
+    int64_t H = job->a->H, n = heads_per_item(job->a), items = (H + n - 1) / n;
+    int64_t from = index % items * n, end = from + n < H ? from + n : H;
+    for (int64_t h = from; h < end; h++) head(job, index / items, h, h + 1 == end, worker);
+}
+static void attend_item_bf16(void *raw, int64_t index, int worker) { each_head(raw, index, worker, attend_head_bf16); }
+static void attend_backward_item_bf16(void *raw, int64_t index, int worker) {
+    each_head(raw, index, worker, attend_backward_head_bf16);
+}
