@@ -73,12 +73,6 @@ final class MeteredBackend: Backend {
         }
     }
 
-    func activationBackward(_ activation: Activation, count: Int, uToH: Target, dhToDu: Target) {
-        note("activation backward", floats: 4 * count) {
-            base.activationBackward(activation, count: count, uToH: uToH, dhToDu: dhToDu)
-        }
-    }
-
     func drop(rows: Int, columns: Int, _ x: Target, _ dropout: Dropout) { base.drop(rows: rows, columns: columns, x, dropout) }
 
     func residualNorm(T: Int, C: Int, branchToZ: Target, residual: Source, norm: Norm<Float>, dropout: Dropout,

@@ -9,6 +9,7 @@ struct BenchKernelsCommand: ParsableCommand {
         abstract: "Times every kernel of the embeddings and one encoder layer, against the machine's ceilings.",
         discussion: """
             Forward and backward passes as in training, on random weights and a dense batch; the median of the rounds counts. \
+            The product up ends with the activation, the input gradient of down with the activation's backward. \
             Products stand against the rate of their register kernels in the first-level cache; all other kernels against that of \
             copies in memory, by the bytes that they read and write at least: each array once, of a table each row once that is \
             named. Data that a cache holds can be faster than copies.

@@ -8,7 +8,7 @@ struct BenchOptimizerCommand: ParsableCommand {
         commandName: "optimizer",
         abstract: "Times an optimizer's update alone, the gradient given, against the rate of copies in memory.",
         discussion: """
-            All weights of a shape, random. Bytes are those that an update reads and writes at least: the gradient for its norm, \
+            All weights of a shape, random; also the rows that adapt leaves alone while no batch looks them up. Bytes are those that an update reads and writes at least: the gradient for its norm, \
             direction, weights and each moment in the pass that moves, and what norms in between cost. \
             The first update warms up and is not counted.
 
