@@ -2,6 +2,7 @@
 """Times one dense training step of the tool and of the peer (step.py), in turns, so that both meet the same machine.
 
     compare_step.py [--pipeline BINARY] [--shapes minilm-l6,bert-base] [--precision fp32] [--rounds 3] [--steps 2]
+    compare_step.py --precision bf16 --engine fast-bert --python INTERPRETER …
     compare_step.py --losses [--pipeline BINARY] [--shapes minilm-l6] [--batch 8] [--length 64] [--steps 5]
 
 Each round runs the peer and then the tool (`pipeline bench step`), each in a process of its own with one step to warm up; the next
@@ -26,17 +27,17 @@ def run(command):
     done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))} ended with {done.returncode}")
-    return json.loads(done.stdout)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def peer_step(words):
-    return run([sys.executable, os.path.join(HERE, "step.py"), *words])
+def peer_step(o, words):
+    return run([o.python, os.path.join(HERE, "step.py"), "--engine", o.engine, *words])
 
 
 def losses_agree(o, shape, bound=1e-5):
     with tempfile.TemporaryDirectory() as folder:
         same = ["--precision", "fp32", "--dropout", 0, "--steps", o.steps, "--threads", o.threads]
-        theirs = peer_step(["--shape", shape, "--batch", o.batch, "--length", o.length, "--dump", folder, *same])["losses"]
+        theirs = peer_step(o, ["--shape", shape, "--batch", o.batch, "--length", o.length, "--dump", folder, *same])["losses"]
         ours = run([o.pipeline, "bench", "step", "--weights", folder, *same, "--json"])["losses"]
     difference = max(abs(a - b) / abs(b) for a, b in zip(ours, theirs, strict=True))
     print(json.dumps({"shape": shape, "batch": o.batch, "length": o.length, "losses": ours, "peer_losses": theirs,
@@ -52,6 +53,8 @@ def main():
     a.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
     a.add_argument("--batch", type=int, help="default: 32; with --losses 8")
     a.add_argument("--length", type=int, help="default: 128; with --losses 64")
+    a.add_argument("--engine", default="eager", choices=["eager", "fast-bert"], help="of the peer, see step.py")
+    a.add_argument("--python", default=sys.executable, help="the peer's interpreter")
     a.add_argument("--rounds", type=int, default=3)
     a.add_argument("--steps", type=int, help="default: 2; with --losses 5")
     a.add_argument("--threads", type=int, default=os.cpu_count())
@@ -68,7 +71,7 @@ def main():
     passed = True
     for shape in o.shapes.split(","):
         same = ["--shape", shape, "--precision", o.precision, "--batch", o.batch, "--length", o.length, "--steps", o.steps]
-        peer = lambda: peer_step([*same, "--threads", o.threads])
+        peer = lambda: peer_step(o, [*same, "--threads", o.threads])
         tool = lambda: run([o.pipeline, "bench", "step", *same, "--threads", o.threads, "--json"])
         ours, theirs = [], []
         for turn in range(o.rounds):
