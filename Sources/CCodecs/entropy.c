@@ -1,6 +1,14 @@
 #include "CCodecs.h"
 
+#include <math.h>
 #include <string.h>
+
+/// Compiled for AVX2 too and chosen at run time.
+#if defined(__x86_64__)
+#define WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define WIDE
+#endif
 
 static inline uint32_t word_at(const uint8_t *place) {
     uint16_t word;
@@ -111,6 +119,53 @@ void cc_histogram(const uint8_t *bytes, size_t count, uint32_t counts[1024]) {
         counts[value] += counts[256 + value] + counts[512 + value] + counts[768 + value];
 }
 
+/// c · log2(c): exponent and mantissa apart, the mantissa by the series of the area tangent.
+static inline float weighted(uint32_t count) {
+    const float value = (float)(count > 0 ? count : 1);
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    const bool isUpper = (bits & 0x7fffff) > 0x3504f3;
+    const uint32_t one = isUpper ? 0x3f000000 : 0x3f800000;
+    const uint32_t reduced = (bits & 0x7fffff) | one;
+    float mantissa;
+    memcpy(&mantissa, &reduced, 4);
+    const float exponent = (float)((int32_t)(bits >> 23) - 127 + (isUpper ? 1 : 0));
+    const float s = (mantissa - 1) / (mantissa + 1), square = s * s;
+    const float series = s * (2.88539008f + square * (0.961796694f + square * (0.577078016f + square * 0.412198583f)));
+    return value * (exponent + series);
+}
+
+WIDE double cc_entropy_bits(const uint32_t *counts, size_t count) {
+    float sums[8] = {0};
+    uint32_t totals[8] = {0};
+    size_t index = 0;
+    for (; index + 8 <= count; index += 8) {
+        for (unsigned lane = 0; lane < 8; lane++) {
+            sums[lane] += weighted(counts[index + lane]);
+            totals[lane] += counts[index + lane];
+        }
+    }
+    double sum = 0, total = 0;
+    for (; index < count; index++) {
+        sum += weighted(counts[index]);
+        total += counts[index];
+    }
+    for (unsigned lane = 0; lane < 8; lane++) {
+        sum += sums[lane];
+        total += totals[lane];
+    }
+    return total > 0 ? total * log2(total) - sum : 0;
+}
+
+static void pack_plain(const uint8_t *source, unsigned width, uint8_t *target, size_t groups) {
+    for (size_t group = 0; group < groups; group++) {
+        uint64_t word, packed = 0;
+        memcpy(&word, source + 8 * group, 8);
+        for (unsigned lane = 0; lane < 8; lane++) packed |= (word >> (8 * lane + 8 - width) & ((1u << width) - 1)) << lane * width;
+        memcpy(target + group * width, &packed, 8);
+    }
+}
+
 static void unpack_plain(const uint8_t *source, unsigned width, uint8_t *target, size_t groups) {
     const uint64_t mask = (1u << width) - 1;
     for (size_t group = 0; group < groups; group++) {
@@ -135,10 +190,29 @@ __attribute__((target("bmi2"))) static void unpack_deposit(
     }
 }
 
+__attribute__((target("bmi2"))) static void pack_extract(
+    const uint8_t *source, unsigned width, uint8_t *target, size_t groups) {
+    const uint64_t places = 0x0101010101010101u * (255u << (8 - width) & 255);
+    for (size_t group = 0; group < groups; group++) {
+        uint64_t word;
+        memcpy(&word, source + 8 * group, 8);
+        const uint64_t packed = _pext_u64(word, places);
+        memcpy(target + group * width, &packed, 8);
+    }
+}
+
+void cc_pack_bits(const uint8_t *source, unsigned width, uint8_t *target, size_t groups) {
+    (__builtin_cpu_supports("bmi2") ? pack_extract : pack_plain)(source, width, target, groups);
+}
+
 void cc_unpack_bits(const uint8_t *source, unsigned width, uint8_t *target, size_t groups) {
     (__builtin_cpu_supports("bmi2") ? unpack_deposit : unpack_plain)(source, width, target, groups);
 }
 #else
+void cc_pack_bits(const uint8_t *source, unsigned width, uint8_t *target, size_t groups) {
+    pack_plain(source, width, target, groups);
+}
+
 void cc_unpack_bits(const uint8_t *source, unsigned width, uint8_t *target, size_t groups) {
     unpack_plain(source, width, target, groups);
 }

@@ -23,10 +23,14 @@ WIDE void cc_split_planes(const uint32_t *restrict words, uint8_t *restrict plan
     }
 }
 
-WIDE void cc_restore_floats(uint32_t *words, size_t count, uint32_t offset, unsigned zeros) {
+WIDE void cc_join_floats(
+    const uint8_t *const planes[4], void *target, size_t count, unsigned shift, uint32_t offset, unsigned zeros) {
+    const uint8_t *const p0 = planes[0], *const p1 = planes[1], *const p2 = planes[2], *const p3 = planes[3];
+    uint32_t *restrict output = target;
     for (size_t index = 0; index < count; index++) {
-        const uint32_t value = words[index];
-        words[index] = (((value >> 1) + offset) << zeros & 0x7fffffff) | value << 31;
+        const uint32_t value =
+            (p0[index] | (uint32_t)p1[index] << 8 | (uint32_t)p2[index] << 16 | (uint32_t)p3[index] << 24) >> shift;
+        output[index] = (((value >> 1) + offset) << zeros & 0x7fffffff) | value << 31;
     }
 }
 
@@ -36,14 +40,37 @@ WIDE void cc_float_words(const void *plain, uint32_t *restrict words, uint8_t *r
     for (size_t index = 0; index < count; index++) symbols[index] = (uint8_t)(words[index] >> 24);
 }
 
-void cc_count_buckets(const uint8_t *buckets, size_t count, uint32_t *counts) {
+void cc_count_buckets(const uint8_t *buckets, size_t count, uint32_t *counts, unsigned bucketCount) {
     size_t index = 0;
-    for (; index + 8 <= count; index += 8) {
-        uint64_t word;
-        memcpy(&word, buckets + index, 8);
-        for (unsigned lane = 0; lane < 8; lane++) counts[word >> 8 * lane & 255]++;
+    if (bucketCount <= 16) {
+        // Eight tables take turns, since adding to one place again and again would wait for itself.
+        uint32_t tables[8][16] = {{0}};
+        for (; index + 8 <= count; index += 8) {
+            uint64_t word;
+            memcpy(&word, buckets + index, 8);
+            for (unsigned lane = 0; lane < 8; lane++) tables[lane][word >> 8 * lane & 15]++;
+        }
+        for (unsigned lane = 0; lane < 8; lane++)
+            for (unsigned bucket = 0; bucket < bucketCount; bucket++) counts[bucket] += tables[lane][bucket];
     }
     for (; index < count; index++) counts[buckets[index]]++;
+}
+
+void cc_count_symbols(const uint8_t *symbols, const uint8_t *buckets, size_t count, uint32_t *counts) {
+    if (buckets) {
+        for (size_t index = 0; index < count; index++) counts[(unsigned)buckets[index] << 8 | symbols[index]]++;
+    } else {
+        for (size_t index = 0; index < count; index++) counts[symbols[index]]++;
+    }
+}
+
+void cc_count_upper(const uint32_t *words, size_t count, size_t step, unsigned shift, uint32_t counts[512]) {
+    memset(counts, 0, 512 * sizeof *counts);
+    for (size_t index = 0; index < count; index += step) {
+        const uint32_t word = words[index] << shift;
+        counts[word >> 24]++;
+        counts[256 + (word >> 16 & 255)]++;
+    }
 }
 
 WIDE void cc_delta_buckets(const void *base, uint8_t *restrict result, size_t count, unsigned top, unsigned buckets) {

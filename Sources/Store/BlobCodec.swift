@@ -23,6 +23,7 @@ protocol BlobCodec: Sendable {
 protocol DeltaBlobCodec: Sendable {
     static var identifier: UInt16 { get }
     static var name: String { get }
+    var layout: TensorLayout { get }
     var parameters: UInt32 { get }
     init?(parameters: UInt32)
     /// `base` is all of the base's plain bytes and must outlive the encoder.
@@ -77,6 +78,8 @@ enum BlobCodecs {
         }
 
         var base: Digest? { if case .delta(_, let base) = self { base } else { nil } }
+
+        var deltaLayout: TensorLayout? { if case .delta(let codec, _) = self { codec.layout } else { nil } }
     }
 
     /// The codec a header names; throws for an unknown one, and for a base where none belongs or none where one does.

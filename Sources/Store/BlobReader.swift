@@ -11,6 +11,8 @@ struct BlobReader: Sendable {
         var storedByteCount: Int
         /// The blob whose bytes are needed to read this one.
         var base: Digest?
+        /// How a delta was cut.
+        var layout: TensorLayout?
     }
 
     private func name(_ digest: Digest) -> String { "\(place)/\(digest.hex.prefix(2))/\(digest.hex.dropFirst(2))" }
@@ -32,7 +34,8 @@ struct BlobReader: Sendable {
         }
         let codec = try BlobCodecs.codec(for: header, name: name(digest))
         return Facts(
-            codec: codec.name, plainByteCount: header.plainByteCount, storedByteCount: file.byteCount, base: codec.base)
+            codec: codec.name, plainByteCount: header.plainByteCount, storedByteCount: file.byteCount, base: codec.base,
+            layout: codec.deltaLayout)
     }
 
     /// The blob that may be the base of another of `byteCount` bytes in place of `digest`: itself, or its own base if it
@@ -136,7 +139,9 @@ struct BlobReader: Sendable {
         let source = EncodedSource(file: file, from: start, name: name(digest))
         let byteCount = header?.plainByteCount ?? file.byteCount
         var hasher = Hasher256()
+        var isBegun = false
         func take(_ portion: UnsafeRawBufferPointer) throws {
+            isBegun = true
             if hashing { hasher.update(portion) }
             try body(portion)
         }
@@ -149,6 +154,12 @@ struct BlobReader: Sendable {
                     source, plainByteCount: byteCount, window: window,
                     base: BaseSource { try read(base: base, of: digest, byteCount: byteCount, $0) }, emit: take)
             } catch let error as StoreError where error.isDamage {
+                // A collection may have put a full encoding in its place, and then taken the base away.
+                if !isBegun, let (file, header) = try? open(digest), header?.base != base,
+                    header?.plainByteCount ?? file.byteCount == byteCount
+                {
+                    return try decode(digest, file, header, hashing: hashing, window: window, body)
+                }
                 // With a wrong base anything may seem wrong with the delta.
                 try check(base: base, of: digest, byteCount: byteCount)
                 throw error

@@ -103,15 +103,23 @@ final class BlobWriter {
             file: file, digest: known ?? hasher.finish(), plainByteCount: plainByteCount, storedByteCount: stored)
     }
 
-    /// Stages bytes that lie in memory whole, in the smallest form found. `base` is as long as `plain`.
+    /// Asking whether to go on takes place after so many bytes.
+    private static let portionByteCount = 4 << 20
+
+    /// Stages bytes that lie in memory whole, in the smallest form found. `base` is as long as `plain`. Throws `CancellationError`.
     static func stage(
         _ plain: UnsafeRawBufferPointer, digest: Digest, elementType: ElementType?, shape: [Int]? = nil, effort: Effort,
-        storage: any BlobStorage, base: Base? = nil
+        storage: any BlobStorage, base: Base? = nil, isCancelled: (() -> Bool)? = nil
     ) throws -> Result {
         func stage(_ choice: CodecChoice.Choice) throws -> Result {
             let writer = try BlobWriter(
                 storage: storage, elementType: elementType, effort: effort, choice: choice, base: base)
-            try writer.append(plain, hashing: false)
+            let step = isCancelled == nil ? max(1, plain.count) : portionByteCount
+            for start in stride(from: 0, to: plain.count, by: step) {
+                if isCancelled?() == true { throw CancellationError() }
+                let portion = plain[start..<min(start + step, plain.count)]
+                try writer.append(UnsafeRawBufferPointer(rebasing: portion), hashing: false)
+            }
             return try writer.finish(digest: digest)
         }
         let choice = try CodecChoice.choice(for: plain, elementType: elementType, shape: shape, base: base?.bytes)

@@ -19,29 +19,18 @@ extension Store {
         return Set(try blobs.compactMap { try base(of: $0) }).subtracting(blobs)
     }
 
-    /// Replaces a delta by a full encoding, so that its base is not needed any more; nothing happens to a full blob.
-    ///
-    /// Whoever calls this holds the collection lock exclusively. All of the blob is in memory meanwhile.
-    /// - Throws: `StoreError` with code `damaged` if the blob or its base is not whole.
-    func reencodeWithoutBase(_ digest: Digest, elementType: ElementType?, shape: [Int]?, effort: Effort) throws {
-        guard let facts = try blobReader.facts(digest), facts.base != nil else { return }
-        let bytes = try blobReader.bytes(digest, byteCount: facts.plainByteCount)
-        let storage = LocalBlobStorage(root: layout.blobs, files: files, session: try writingSession())
-        let result = try bytes.withUnsafeBytes {
-            try BlobWriter.stage(
-                $0, digest: digest, elementType: elementType, shape: shape, effort: effort, storage: storage)
-        }
-        try storage.publish([(digest, result.file)], relying: [])
-    }
-
     /// Encodes a blob of an artifact anew with another effort, and takes the result if it is smaller than what there is.
     ///
     /// A delta stays a delta to the same base and a full blob stays full, so this needs no lock: readers and writers
     /// find the old file or the new one, both right. All of the blob and its base is in memory meanwhile.
+    /// - Parameter isCancelled: asked before and after some mebibytes each; true leaves everything as it is.
     /// - Returns: the bytes saved, 0 if the old encoding stays.
-    /// - Throws: `StoreError` with code `damaged` if the blob is not whole, `readOnly`, `diskFull`, `inputOutput`.
+    /// - Throws: `StoreError` with code `damaged` if the blob is not whole, `readOnly`, `diskFull`, `inputOutput`; `CancellationError`.
     @discardableResult
-    public func recompress(_ blob: BlobReference, effort: Effort) throws -> Int {
+    public func recompress(
+        _ blob: BlobReference, effort: Effort, isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws -> Int {
+        if isCancelled() { throw CancellationError() }
         let storage = LocalBlobStorage(root: layout.blobs, files: files, session: try writingSession())
         // As long as it is held, no collection removes the blob or its base.
         let lease = try leases.lease()
@@ -55,12 +44,13 @@ extension Store {
         let result = try bytes.withUnsafeBytes { bytes in
             guard let plainBase, let base = facts.base, let type else {
                 return try BlobWriter.stage(
-                    bytes, digest: blob.digest, elementType: type, shape: blob.shape, effort: effort, storage: storage)
+                    bytes, digest: blob.digest, elementType: type, shape: blob.shape, effort: effort, storage: storage,
+                    isCancelled: isCancelled)
             }
             return try plainBase.withUnsafeBytes {
                 try BlobWriter.stage(
                     bytes, digest: blob.digest, elementType: type, shape: blob.shape, effort: effort, storage: storage,
-                    base: .init(digest: base, bytes: $0))
+                    base: .init(digest: base, bytes: $0), isCancelled: isCancelled)
             }
         }
         // Nothing but a smaller file is worth the change; one that became full has no base to lose.

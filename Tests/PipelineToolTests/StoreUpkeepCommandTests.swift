@@ -43,6 +43,20 @@ import Testing
         #expect(try scratch.run("store", "gc").output.contains("nothing to remove"))
     }
 
+    @Test func aFinishedRunIsCompressedUnlessItIsNotToBe() throws {
+        for isLeft in [false, true] {
+            let scratch = try Scratch.prepared()
+            try scratch.run("store", "retention", "--keep-last", "2")
+            let words = ["adapt", "--model", "tiny", "--data", "films", "--name", "critic", "--set", "steps=4", "--checkpoint-steps", "1"]
+            _ = try Tool.run(words + (isLeft ? ["--no-compress"] : []), in: scratch)
+            try scratch.run("store", "gc", "--run")
+            let done = try checked(scratch, "store", "compress")
+            // What was there before may become a little smaller in either case.
+            #expect((try count(done, "saved_bytes") > 5000) == isLeft)
+            #expect(try checked(scratch, "store", "verify")["clean"] == true)
+        }
+    }
+
     @Test func compressingMakesCheckpointsNoLargerAndChangesNoDigest() throws {
         let (scratch, _) = try adapted()
         let before = try checked(scratch, "store", "usage")

@@ -195,23 +195,6 @@ import Testing
         }
     }
 
-    @Test func `re-encodes without the base, after which the base is not needed`() throws {
-        let sample = try Sample()
-        try sample.store.reencodeWithoutBase(
-            sample.blobs[1].digest, elementType: .float32, shape: [400, 100], effort: .standard)
-        #expect(try sample.codec(1) == "planes")
-        #expect(try sample.store.base(of: sample.blobs[1].digest) == nil)
-        try sample.store.reencodeWithoutBase(
-            sample.blobs[2].digest, elementType: nil, shape: nil, effort: .standard)
-        try FileManager.default.removeItem(at: sample.url(0))
-        #expect(Array(try sample.store.data(sample.blobs[1])) == sample.weights[1])
-        #expect(Array(try sample.store.data(sample.blobs[2])) == sample.weights[2])
-        // A full blob is left alone.
-        let before = try Data(contentsOf: sample.url(1))
-        try sample.store.reencodeWithoutBase(sample.blobs[1].digest, elementType: nil, shape: nil, effort: .fast)
-        #expect(try Data(contentsOf: sample.url(1)) == before)
-    }
-
     @Test func `recompresses in place where that is smaller`() throws {
         let folder = try TemporaryFolder()
         let store = try folder.open()

@@ -1,4 +1,5 @@
 import CCodecs
+import Foundation
 import Testing
 
 @testable import Store
@@ -35,13 +36,20 @@ import Testing
         cc_float_words(plain, &words, &symbols, count)
         #expect(words == plain.map { $0 << 1 | $0 >> 31 })
         #expect(symbols == plain.map { UInt8($0 >> 23 & 255) })
-        cc_restore_floats(&words, count, 0, 0)
-        #expect(words == plain)
-        let (offset, zeros) = (UInt32(77), UInt32(3))
-        var values = Self.words(count, seed: 3)
-        let expected = values.map { (($0 >> 1 &+ offset) << zeros & 0x7fff_ffff) | $0 << 31 }
-        cc_restore_floats(&values, count, offset, zeros)
-        #expect(values == expected)
+        var planes = [UInt8](repeating: 0, count: 4 * count + 4)
+        cc_split_planes(words, &planes, count, count)
+        for (shift, offset, zeros) in [(0, 0, 0), (5, 77, 3)] as [(UInt32, UInt32, UInt32)] {
+            var elements = [UInt32](repeating: 0, count: count)
+            planes.withUnsafeBufferPointer { bytes in
+                cc_join_floats((0..<4).map { bytes.baseAddress! + $0 * count }, &elements, count, shift, offset, zeros)
+            }
+            let expected = words.map { word in
+                let value = word >> shift
+                return ((value >> 1 &+ offset) << zeros & 0x7fff_ffff) | value << 31
+            }
+            #expect(elements == expected)
+            if shift == 0 { #expect(elements == plain) }
+        }
     }
 
     @Test(arguments: counts, [1, 0.999_999_1, 1.5]) func `differences have the twin's words and lead back`(_ count: Int, _ factor: Double) {
@@ -68,8 +76,11 @@ import Testing
         cc_delta_buckets(base, &buckets, count, 130, 16)
         #expect(buckets == base.map { UInt8(min(max(130 - Int($0 >> 23 & 255), 0), 15)) })
         var counted = [UInt32](repeating: 0, count: 16)
-        cc_count_buckets(buckets, count, &counted)
+        cc_count_buckets(buckets, count, &counted, 16)
         #expect(counted == (0..<16).map { bucket in UInt32(buckets.count { $0 == bucket }) })
+        var many = [UInt32](repeating: 3, count: 17)
+        cc_count_buckets(buckets, count, &many, 17)
+        #expect(many == counted.map { $0 + 3 } + [3])
         var starts: [UInt32] = [0]
         for count in counted.dropLast() { starts.append(starts.last! + count) }
         var (cursors, classed) = (starts, [UInt32](repeating: 0, count: count))
@@ -78,6 +89,48 @@ import Testing
         var gathered = [UInt32](repeating: 0, count: count)
         cc_gather_buckets(classed, &starts, buckets, &gathered, count)
         #expect(gathered == words)
+    }
+
+    @Test(arguments: counts) func `symbols and upper bytes are counted`(_ count: Int) {
+        let words = Self.words(count, seed: 10)
+        let (symbols, buckets) = (words.map { UInt8($0 >> 7 & 255) }, words.map { UInt8($0 >> 3 & 3) })
+        var counts = [UInt32](repeating: 1, count: 1024)
+        cc_count_symbols(symbols, buckets, count, &counts)
+        var expected = [UInt32](repeating: 1, count: 1024)
+        for index in 0..<count { expected[256 * Int(buckets[index]) + Int(symbols[index])] += 1 }
+        #expect(counts == expected)
+        cc_count_symbols(symbols, nil, count, &counts)
+        for symbol in symbols { expected[Int(symbol)] += 1 }
+        #expect(counts == expected)
+        for (step, shift) in [(1, 0), (3, 9)] {
+            var counts = [UInt32](repeating: 7, count: 512), expected = [UInt32](repeating: 0, count: 512)
+            cc_count_upper(words, count, step, UInt32(shift), &counts)
+            for index in stride(from: 0, to: count, by: step) {
+                let word = words[index] << UInt32(shift)
+                expected[Int(word >> 24)] += 1
+                expected[256 + Int(word >> 16 & 255)] += 1
+            }
+            #expect(counts == expected)
+        }
+    }
+
+    @Test(arguments: [0, 1, 7, 8, 9, 256]) func `entropy is that of the logarithm`(_ count: Int) {
+        var generator = SeededGenerator(seed: 11)
+        for largest in [1, 2, 3, 100, 1 << 20] as [UInt32] {
+            let counts = (0..<count).map { _ in UInt32.random(in: 0...largest, using: &generator) }
+            let sum = counts.reduce(0.0) { $0 + Double($1) }
+            let expected = counts.reduce(0.0) { $1 == 0 ? $0 : $0 + Double($1) * log2(sum / Double($1)) }
+            #expect(abs(cc_entropy_bits(counts, count) - expected) <= 2e-6 * sum * log2(sum + 2), "\(largest)")
+        }
+    }
+
+    @Test(arguments: 1...7) func `bits are packed as they are unpacked`(_ width: Int) {
+        var generator = SeededGenerator(seed: 12)
+        let plain = generator.bytes(72).map { $0 & ~(0xFF >> UInt8(width)) }
+        var packed = [UInt8](repeating: 0, count: 9 * width + 8), again = [UInt8](repeating: 0, count: 72)
+        cc_pack_bits(plain, UInt32(width), &packed, 9)
+        cc_unpack_bits(packed, UInt32(width), &again, 9)
+        #expect(again == plain)
     }
 
     @Test(arguments: 1...7) func `packed bits come out in the upper bits`(_ width: Int) {

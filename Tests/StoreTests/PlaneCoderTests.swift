@@ -34,6 +34,7 @@ import Testing
         let cases: [(PlaneCoder.Mode, [UInt8], Int?)] = [
             (.raw, [], nil), (.constant, [7], nil), (.constant, [UInt8](repeating: 9, count: 5000), nil),
             (.raw, noise, nil), (.raw, noise, 19), (.bits, noise.map { $0 & 0xE0 }, nil), (.entropy, skewed, nil),
+            (.zstandard, EntropyCoderTests.draw(EntropyCoderTests.shapes[4].0, first: 100, count: 10_000, seed: 4), nil),
             (.zstandard, (0..<20_000).map { noise[$0 % 500] }, 1), (.raw, [1, 2], nil),
         ]
         for (index, (mode, plane, level)) in cases.enumerated() {

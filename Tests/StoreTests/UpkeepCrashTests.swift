@@ -20,6 +20,9 @@ import Testing
     static let spare: [String: [UInt8]] = ["shared": shared, "own": SeededGenerator(seed: 202).withBytes(68_000), "bias": [2]]
     static let twin: [String: [UInt8]] = ["shared": shared, "own": SeededGenerator(seed: 203).withBytes(69_000)]
 
+    static let old = { var generator = SeededGenerator(seed: 204); return generator.weights(20_000) }()
+    static let adapted = { var generator = SeededGenerator(seed: 205); return generator.adapted(old, step: 1e-4) }()
+
     static func open(_ files: any FileSystem) throws -> Store { try CrashTests.open(files) }
 
     /// A disk with a named model, one without a name that a stage remembers, and one with a name that is to go.
@@ -37,6 +40,22 @@ import Testing
 
     static let works: [Work] = [
         Work(testDescription: "gc", isDone: { try $0.list().count == 2 }, run: { try $0.collect(patience: 0) }),
+        Work(
+            testDescription: "gc of a base", isDone: { try $0.list().count == 3 },
+            run: { try $0.collect(patience: 0) },
+            harm: { _, store in
+                var base: BlobReference?
+                for bytes in [old, adapted] {
+                    let writer = try store.writer()
+                    try bytes.withUnsafeBytes {
+                        try writer.add(name: "w", bytes: $0, elementType: "float32", shape: [200, 100], base: base)
+                    }
+                    let digest = try writer.commit(kind: "model", provenance: .example)
+                    if base != nil { try store.setReference(kind: "model", name: "adapted", to: digest) }
+                    base = try store.artifact(digest).blob("w")
+                }
+                #expect(try store.base(of: base!.digest) == Digest(of: old))
+            }),
         Work(
             testDescription: "remove and gc", isDone: { try $0.list().count == 1 },
             run: {
@@ -78,6 +97,9 @@ import Testing
             let report = try store.verify()
             #expect(report.isClean, "\(what): \(report.problems)")
             #expect(try store.load(digests.kept) == kept, "\(what)")
+            if let adapted = try store.reference(kind: "model", name: "adapted") {
+                #expect(try store.load(adapted.digest) == ["w": Self.adapted], "\(what)")
+            }
             if let twin = try store.reference(kind: "model", name: "twin") {
                 #expect(try store.load(twin.digest) == Self.twin, "\(what)")
             }
@@ -92,6 +114,7 @@ import Testing
         #expect(try store.load(digests.kept) == kept, "\(what), again")
         try open(disk).collect(patience: 0)
         #expect(try store.trash.contents().count == 0, "\(what), again")
+        #expect(try store.blobReader.facts(Digest(of: old)) == nil, "\(what), again: the base has gone")
         #expect(try disk.list("/store/staging")?.count == 1, "\(what), again")
     }
 

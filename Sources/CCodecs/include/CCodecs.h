@@ -37,6 +37,12 @@ uint8_t *cc_rans_encode(
 /// Counts how often each value stands in `bytes`; `counts` has room for 1,024 words, the first 256 are the result.
 void cc_histogram(const uint8_t *bytes, size_t count, uint32_t counts[1024]);
 
+/// The bits that ideal coding of values by their counts takes: Σ c · log2(Σ c / c), to about a millionth.
+double cc_entropy_bits(const uint32_t *counts, size_t count);
+
+/// The inverse of `cc_unpack_bits`: the upper `width` bits of eight bytes each; eight bytes may be written where `width` are.
+void cc_pack_bits(const uint8_t *source, unsigned width, uint8_t *target, size_t groups);
+
 /// Eight values of `width` bits, 1 to 7, from `width` bytes: the upper bits of eight bytes each. `groups` times; eight
 /// bytes may be read where `width` are used.
 void cc_unpack_bits(const uint8_t *source, unsigned width, uint8_t *target, size_t groups);
@@ -47,14 +53,21 @@ void cc_join_planes(const uint8_t *const planes[4], uint32_t *words, size_t coun
 /// Words into four byte planes, each `stride` bytes after the one before.
 void cc_split_planes(const uint32_t *words, uint8_t *planes, size_t stride, size_t count);
 
-/// From a class's words to elements, in place: ((word >> 1) + offset) << zeros with the word's lowest bit as the sign.
-void cc_restore_floats(uint32_t *words, size_t count, uint32_t offset, unsigned zeros);
+/// Four byte planes into elements: with word >> shift for X, ((X >> 1) + offset) << zeros and X's lowest bit as the sign.
+void cc_join_floats(
+    const uint8_t *const planes[4], void *target, size_t count, unsigned shift, uint32_t offset, unsigned zeros);
 
 /// From elements to words with the sign in the lowest bit, and each word's exponent.
 void cc_float_words(const void *plain, uint32_t *words, uint8_t *symbols, size_t count);
 
-/// Adds to `counts` how often each bucket stands in `buckets`.
-void cc_count_buckets(const uint8_t *buckets, size_t count, uint32_t *counts);
+/// Adds to `counts` how often each bucket, below `bucketCount`, stands in `buckets`.
+void cc_count_buckets(const uint8_t *buckets, size_t count, uint32_t *counts, unsigned bucketCount);
+
+/// Adds one to counts[256 · bucket + symbol] for each element; all are in bucket 0 where `buckets` is NULL.
+void cc_count_symbols(const uint8_t *symbols, const uint8_t *buckets, size_t count, uint32_t *counts);
+
+/// Counts the two upper bytes of every `step`-th word moved up by `shift` bits: the highest in the first 256 counts.
+void cc_count_upper(const uint32_t *words, size_t count, size_t step, unsigned shift, uint32_t counts[512]);
 
 /// For each element of the base its bucket min(max(top − exponent, 0), buckets − 1).
 void cc_delta_buckets(const void *base, uint8_t *result, size_t count, unsigned top, unsigned buckets);

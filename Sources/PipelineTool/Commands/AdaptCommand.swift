@@ -70,6 +70,12 @@ struct AdaptCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Save a checkpoint every so many minutes; 0 saves none by time.", valueName: "minutes"))
     var checkpointMinutes = 10.0
 
+    @Flag(
+        help: ArgumentHelp(
+            "Leave the run as it was written, instead of encoding what stays of it with more effort at the end.",
+            discussion: "That takes a tenth of the run's time at most, changes no digest, and ends at Ctrl-C; the run is finished by then."))
+    var noCompress = false
+
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
@@ -120,8 +126,24 @@ struct AdaptCommand: ParsableCommand {
             if result.wasCached { file.append(runLog.lines) }
             try file.close()
         }
+        if !noCompress, !result.wasCached { compress(result, context) }
         let report = RunReport(result, runLog, dataset: try PreparedDataset.find(data, in: session.store))
         try session.finish(report.report(name: name, next: session.command("eval", name)))
+    }
+
+    /// Whatever happens here, the run is finished.
+    private func compress(_ result: AdaptStage.Result, _ context: StageContext) {
+        let progress = ProgressReporter(title: "compress", terminal: Terminal.standardError, isQuiet: common.quiet)
+        defer { progress.finish() }
+        do {
+            let done = try RunCompression(run: result.run, seconds: result.timing?.seconds ?? 0).run(context) { done in
+                progress.progress(done: done.doneBytes, total: done.totalBytes, unit: "", amount: NumberText.bytes)
+            }
+            if done.savedBytes > 0 { progress.line("compress   \(NumberText.bytes(done.savedBytes)) saved") }
+            if context.isCancelled() { progress.note("the run is finished; what is left to compress stays as it is") }
+        } catch {
+            progress.note("the run is finished but was not compressed: \(error)")
+        }
     }
 
     private func explainRecipe() throws {

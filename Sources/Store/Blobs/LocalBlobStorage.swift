@@ -52,6 +52,12 @@ final class LocalBlobStorage: BlobStorage {
         if madeFolder { try files.syncDirectory(root) }
     }
 
+    /// Makes a staged file durable and closes it, so that any number of them can wait to be published.
+    func settle(_ staged: any StagedFile) throws {
+        guard let staged = staged as? LocalStagedFile else { preconditionFailure("a file staged by another storage") }
+        try staged.settle()
+    }
+
     /// Makes a finished and synced file of the same disk visible under its digest.
     func adopt(_ file: String, as digest: Digest) throws {
         let folder = folder(of: digest)
@@ -90,7 +96,8 @@ final class LocalBlobStorage: BlobStorage {
 
 private final class LocalStagedFile: StagedFile, @unchecked Sendable {
     let path: String
-    private let file: any WritableFile
+    /// nil once it is durable and closed.
+    private var file: (any WritableFile)?
     private let files: any FileSystem
     var isPublished = false
     var isDelta = false
@@ -103,9 +110,17 @@ private final class LocalStagedFile: StagedFile, @unchecked Sendable {
 
     deinit { if !isPublished { try? files.remove(path) } }
 
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws { try file.write(bytes, at: offset) }
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+        guard let file else { preconditionFailure("a closed file") }
+        try file.write(bytes, at: offset)
+    }
 
-    func sync() throws { try file.sync() }
+    func sync() throws { try file?.sync() }
+
+    func settle() throws {
+        try sync()
+        file = nil
+    }
 
     func reopen() throws -> any ReadableFile {
         guard let file = try files.openFile(path) else {

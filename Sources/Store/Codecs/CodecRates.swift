@@ -57,6 +57,7 @@ extension Store {
             for _ in 0..<rounds {
                 codec.encoding = try best(codec.encoding) { try concurrently(works) { try $0.encode(effort) } }
                 codec.decoding = try best(codec.decoding) { try concurrently(works) { try $0.decode() } }
+                try concurrently(works) { try $0.check() }
             }
             codec.encodedByteCount = works.reduce(0) { $0 + $1.encodedByteCount }
             rates.codecs.append(codec)
@@ -151,7 +152,14 @@ private final class CodecWork: @unchecked Sendable {
                 }
             }
         }
-        guard output == plain else { throw source.damage("the bytes that were encoded", "others") }
+    }
+
+    /// Throws unless what was decoded is what was encoded.
+    func check() throws {
+        let isEqual = plain.withUnsafeBytes { plain in output.withUnsafeBytes { memcmp($0.baseAddress!, plain.baseAddress!, plain.count) == 0 } }
+        guard isEqual else {
+            throw StoreError(.damaged, operation: "encode and decode a blob", expected: "the bytes of \(digest)", found: "others")
+        }
     }
 }
 

@@ -39,6 +39,11 @@ struct DeltaCodec: DeltaBlobCodec {
             while rest.count > 0 {
                 guard !decoder.isDone else { throw source.damage("a base of \(plainByteCount) bytes", "a longer one") }
                 let wanted = decoder.nextByteCount
+                if filled == 0, rest.count >= wanted {
+                    try decoder.step(base: UnsafeRawBufferPointer(rebasing: rest[..<wanted]), emit: emit)
+                    rest = UnsafeRawBufferPointer(rebasing: rest[wanted...])
+                    continue
+                }
                 let count = min(wanted - filled, rest.count)
                 UnsafeMutableRawBufferPointer(rebasing: buffer[filled..<filled + count]).copyMemory(
                     from: UnsafeRawBufferPointer(rebasing: rest[..<count]))

@@ -20,14 +20,7 @@ struct EntropyCoder {
 
     /// The bits that ideal coding by these counts would take.
     static func entropyBits(_ counts: UnsafeBufferPointer<UInt32>) -> Double {
-        var sum = 0.0
-        var weighted = 0.0
-        for count in counts where count > 0 {
-            let value = Double(count)
-            sum += value
-            weighted += value * log2(value)
-        }
-        return sum > 0 ? sum * log2(sum) - weighted : 0
+        cc_entropy_bits(counts.baseAddress, counts.count)
     }
 
     /// Frequencies that sum to 4,096, at least one for each value that occurs; at least two values must occur.

@@ -12,11 +12,23 @@ final class PlaneCoder {
     /// A coded plane must be smaller by this share than the plain one, or reading would be slowed for nothing.
     private static let leastGain = 0.01
     private static let sampleCount = 4096
+    /// A zstd frame may be larger than entropy-coded bytes by this share: it decodes twice as fast or faster.
+    private static let frameSlack = 0.01
 
     private let counts = UnsafeMutablePointer<UInt32>.allocate(capacity: 1024)
     private let slots = UnsafeMutablePointer<UInt32>.allocate(capacity: EntropyCoder.total)
 
     private static let compressors = ContextPool { try CompressionContext() }
+    /// For frames that are little more than Huffman codes: planes that are worth coding by frequencies rarely repeat themselves.
+    private static let frequencyCompressors = ContextPool {
+        let context = try CompressionContext()
+        try context.set(ZSTD_c_compressionLevel, 1)
+        try context.set(ZSTD_c_strategy, Int(ZSTD_fast.rawValue))
+        try context.set(ZSTD_c_minMatch, 7)
+        try context.set(ZSTD_c_hashLog, 6)
+        try context.set(ZSTD_c_contentSizeFlag, 0)
+        return context
+    }
     private static let decompressors = ContextPool { try DecompressionContext() }
 
     deinit {
@@ -52,14 +64,23 @@ final class PlaneCoder {
             mode = .bits
         }
         let limit = Double(plane.count) * (1 - Self.leastGain)
-        if try isWorthCoding(plane, below: min(Double(best) - 0.01 * Double(plane.count), limit)) {
-            EntropyCoder.histogram(plane, into: counts)
+        let promised = promisedBytes(plane)
+        if promised < min(Double(best) - 0.01 * Double(plane.count), limit) {
             let room = UnsafeMutableRawBufferPointer(rebasing: body[..<(best - 1)])
-            if let count = EntropyCoder.encode(plane, counts: counts, into: room) {
-                best = count
-                mode = .entropy
-            } else if mode == .bits {
-                best = Self.pack(plane, width, into: body)
+            let frame = try Self.code(plane, into: room)
+            if let frame, Double(frame) <= promised * (1 + Self.frameSlack) {
+                (best, mode) = (frame, .zstandard)
+            } else {
+                EntropyCoder.histogram(plane, into: counts)
+                let count = EntropyCoder.encode(plane, counts: counts, into: room)
+                if let frame, Double(frame) <= Double(count ?? frame) * (1 + Self.frameSlack) {
+                    _ = try Self.code(plane, into: room)
+                    (best, mode) = (frame, .zstandard)
+                } else if let count {
+                    (best, mode) = (count, .entropy)
+                } else if mode == .bits {
+                    best = Self.pack(plane, width, into: body)
+                }
             }
         }
         // What is little by frequencies already may repeat itself too; for noise the fastest search is enough.
@@ -74,22 +95,27 @@ final class PlaneCoder {
         return end(mode, best)
     }
 
-    /// Whether coding by frequencies promises fewer than `bytes`, judged by a sample.
-    private func isWorthCoding(_ plane: UnsafeRawBufferPointer, below bytes: Double) throws -> Bool {
-        let step = max(1, plane.count / Self.sampleCount)
-        counts.update(repeating: 0, count: 256)
-        var index = 0
-        var sum = 0.0
-        while index < plane.count {
-            counts[Int(plane[index])] += 1
-            index += step
-            sum += 1
+    /// What coding by frequencies promises to take; of a long plane judged by a sample.
+    private func promisedBytes(_ plane: UnsafeRawBufferPointer) -> Double {
+        let step = plane.count / Self.sampleCount < 4 ? 1 : plane.count / Self.sampleCount
+        if step == 1 { EntropyCoder.histogram(plane, into: counts) } else {
+            counts.update(repeating: 0, count: 256)
+            for index in stride(from: 0, to: plane.count, by: step) { counts[Int(plane[index])] &+= 1 }
         }
         var used = 0.0
         for symbol in 0..<256 where counts[symbol] > 0 { used += 1 }
         // A sample's entropy is too small by (values − 1) / 2 ln 2 bits in all.
-        let bits = EntropyCoder.entropyBits(UnsafeBufferPointer(start: counts, count: 256)) + (used - 1) * 0.7213
-        return bits / sum / 8 * Double(plane.count) + 1.2 * used + 18 < bytes
+        let bits = EntropyCoder.entropyBits(UnsafeBufferPointer(start: counts, count: 256)) + (step == 1 ? 0 : (used - 1) * 0.7213)
+        let sampled = Double((plane.count + step - 1) / step)
+        return bits / sampled / 8 * Double(plane.count) + 1.2 * used + 18
+    }
+
+    /// A zstd frame for a plane that has much to gain by frequencies; nil if it does not fit.
+    private static func code(_ plane: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer) throws -> Int? {
+        let count = try frequencyCompressors.with {
+            ZSTD_compress2($0.pointer, room.baseAddress, room.count, plane.baseAddress, plane.count)
+        }
+        return ZSTD_isError(count) == 0 ? count : nil
     }
 
     /// How many of a byte's upper bits are used at all: the lower ones are zero throughout.
@@ -113,14 +139,16 @@ final class PlaneCoder {
         _ plane: UnsafeRawBufferPointer, _ width: Int, into body: UnsafeMutableRawBufferPointer
     ) -> Int {
         body[0] = UInt8(width)
-        var position = 1
-        for group in stride(from: 0, to: plane.count, by: 8) {
-            let count = min(8, plane.count - group)
-            var word: UInt64 = 0
-            for lane in 0..<count { word |= UInt64(plane[group &+ lane] &>> UInt8(8 - width)) &<< UInt64(lane &* width) }
-            let bytes = count == 8 ? width : (count * width + 7) / 8
-            for index in 0..<bytes { body[position &+ index] = UInt8(truncatingIfNeeded: word &>> UInt64(8 &* index)) }
-            position += bytes
+        let whole = plane.count & ~7
+        cc_pack_bits(
+            plane.baseAddress!.assumingMemoryBound(to: UInt8.self), UInt32(width),
+            body.baseAddress!.assumingMemoryBound(to: UInt8.self) + 1, whole / 8)
+        var position = 1 + whole / 8 * width
+        var word: UInt64 = 0
+        for lane in whole..<plane.count { word |= UInt64(plane[lane] >> UInt8(8 - width)) << UInt64((lane - whole) * width) }
+        for index in 0..<((plane.count - whole) * width + 7) / 8 {
+            body[position] = UInt8(truncatingIfNeeded: word >> UInt64(8 * index))
+            position += 1
         }
         return position
     }

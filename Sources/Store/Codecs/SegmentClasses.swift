@@ -1,3 +1,4 @@
+internal import CCodecs
 import Foundation
 
 /// Sorts a block's segments, and under a delta its elements by the base's exponent, into classes whose values resemble
@@ -78,15 +79,13 @@ struct SegmentClasses {
         var bucketCount = buckets == nil ? 1 : largestBucketCount
         // counts[group][bucket][symbol] for the finest division; coarser ones are sums of neighbours.
         var counts = [UInt32](repeating: 0, count: groups * bucketCount * symbolCount)
-        for (rank, index) in ordinary.enumerated() {
-            let group = rank * groups / ordinary.count * bucketCount
-            let range = index * length..<min((index + 1) * length, symbols.count)
-            if let buckets {
-                for element in range {
-                    counts[(group &+ Int(buckets[element])) &* symbolCount &+ Int(symbols[element])] &+= 1
-                }
-            } else {
-                for element in range { counts[group &* symbolCount &+ Int(symbols[element])] &+= 1 }
+        counts.withUnsafeMutableBufferPointer { counts in
+            for (rank, index) in ordinary.enumerated() {
+                let group = rank * groups / ordinary.count * bucketCount
+                let start = index * length
+                cc_count_symbols(
+                    symbols.baseAddress! + start, buckets.map { $0.baseAddress! + start }, min(length, symbols.count - start),
+                    counts.baseAddress! + group * symbolCount)
             }
         }
         var best = (groups: 1, buckets: 1)
@@ -128,22 +127,28 @@ struct SegmentClasses {
     /// Neighbouring groups joined in pairs.
     private static func merged(_ counts: [UInt32], _ groups: Int, run: Int) -> [UInt32] {
         var result = [UInt32](repeating: 0, count: groups / 2 * run)
-        for index in counts.indices {
-            let group = index / run / 2
-            result[group * run + index % run] += counts[index]
-        }
+        for group in 0..<groups { add(counts, group * run, to: &result, group / 2 * run, count: run) }
         return result
     }
 
     /// Buckets from the last kept one on joined into it.
     private static func clipped(_ counts: [UInt32], from old: Int, to new: Int) -> [UInt32] {
         var result = [UInt32](repeating: 0, count: counts.count / old * new)
-        for index in counts.indices {
-            let (group, bucket, symbol) = (
-                index / symbolCount / old, min(index / symbolCount % old, new - 1), index % symbolCount
-            )
-            result[(group * new + bucket) * symbolCount + symbol] += counts[index]
+        for group in 0..<counts.count / symbolCount / old {
+            for bucket in 0..<old {
+                add(
+                    counts, (group * old + bucket) * symbolCount, to: &result,
+                    (group * new + min(bucket, new - 1)) * symbolCount, count: symbolCount)
+            }
         }
         return result
+    }
+
+    private static func add(_ source: [UInt32], _ from: Int, to target: inout [UInt32], _ start: Int, count: Int) {
+        source.withUnsafeBufferPointer { source in
+            target.withUnsafeMutableBufferPointer { target in
+                for index in 0..<count { target[start &+ index] &+= source[from &+ index] }
+            }
+        }
     }
 }

@@ -75,11 +75,15 @@ extension TypedTensorBlock {
         }
         let starts = starts(head, count)
         for group in 0..<starts.count - 1 where starts[group] < starts[group + 1] {
-            try decodeClass(&cursor, classed + starts[group], starts[group + 1] - starts[group])
+            let size = starts[group + 1] - starts[group]
+            if isFast, !isDelta {
+                try decodeFloats(&cursor, head, UInt8(group), size, count, plain)
+            } else {
+                try decodeClass(&cursor, classed + starts[group], size)
+            }
         }
         if isFast {
-            scatterFast(head, starts, count, plain)
-            if isDelta { cc_delta_apply(base.baseAddress, fast(words), head.prediction?.factor ?? 1, plain.baseAddress, count) }
+            if isDelta { applyFast(head, starts, count, plain, base) }
         } else if isDelta {
             let prediction = head.prediction
             scatter(head, starts, count) { word, index in
@@ -119,24 +123,20 @@ extension TypedTensorBlock {
 
     /// Where each class starts in `classed`, and the end.
     private func starts(_ head: Head, _ count: Int) -> [Int] {
-        var starts = [Int](repeating: 0, count: head.classCount * head.bucketCount + 1)
-        starts.withUnsafeMutableBufferPointer { starts in
+        var counts = [UInt32](repeating: 0, count: head.classCount * head.bucketCount)
+        counts.withUnsafeMutableBufferPointer { counts in
             for (segment, group) in head.classes.enumerated() {
-                let first = Int(group) * head.bucketCount + 1
-                let range = segment * layout.segment..<min((segment + 1) * layout.segment, count)
+                let first = Int(group) * head.bucketCount
+                let start = segment * layout.segment
+                let length = min(layout.segment, count - start)
                 if head.bucketCount == 1 {
-                    starts[first] += range.count
-                } else if isFast {
-                    var counts = [UInt32](repeating: 0, count: head.bucketCount)
-                    cc_count_buckets(buckets + range.lowerBound, range.count, &counts)
-                    for (bucket, count) in counts.enumerated() { starts[first + bucket] += Int(count) }
+                    counts[first] += UInt32(length)
                 } else {
-                    for index in range { starts[first &+ Int(buckets[index])] &+= 1 }
+                    cc_count_buckets(buckets + start, length, counts.baseAddress! + first, UInt32(head.bucketCount))
                 }
             }
-            for index in 1..<starts.count { starts[index] += starts[index - 1] }
         }
-        return starts
+        return counts.reduce(into: [0]) { $0.append($0.last! + Int($1)) }
     }
 
     private func decodeClass(_ cursor: inout Cursor, _ values: UnsafeMutablePointer<Word>, _ count: Int) throws {
@@ -144,16 +144,12 @@ extension TypedTensorBlock {
         if isDelta {
             let shift = try cursor.take(UInt8.self)
             guard shift < bits else { throw PlaneCoder.Fault("a class's shift") }
-            if isFast { return try decodePlanesFast(&cursor, values, count, shift: shift) }
+            if isFast { return cc_join_planes(try takePlanes(&cursor, count), fast(values), count, UInt32(shift)) }
             return try decodePlanes(&cursor, values, count) { $0 &>> Word(shift) }
         }
         let (zeros, shift) = (try cursor.take(UInt8.self), try cursor.take(UInt8.self))
         let offset = try cursor.take(Word.self)
         guard zeros < bits, shift < bits else { throw PlaneCoder.Fault("a class's alignment") }
-        if isFast {
-            try decodePlanesFast(&cursor, values, count, shift: shift)
-            return cc_restore_floats(fast(values), count, UInt32(truncatingIfNeeded: offset), UInt32(zeros))
-        }
         let (down, up) = (Word(shift), Word(zeros))
         try decodePlanes(&cursor, values, count) { word in
             let value = word &>> down
@@ -196,36 +192,50 @@ extension TypedTensorBlock {
         }
     }
 
-    /// The same for float32.
-    private func decodePlanesFast(
-        _ cursor: inout Cursor, _ values: UnsafeMutablePointer<Word>, _ count: Int, shift: UInt8
-    ) throws {
-        var pointers: [UnsafePointer<UInt8>?] = []
-        for index in 0..<4 {
+    /// The four planes that stand at the cursor, for float32.
+    private func takePlanes(_ cursor: inout Cursor, _ count: Int) throws -> [UnsafePointer<UInt8>?] {
+        try (0..<4).map { index in
             let target = UnsafeMutableRawBufferPointer(rebasing: planes[index * count..<(index + 1) * count])
-            pointers.append(try coder.decode(cursor.bytes, at: &cursor.position, into: target))
+            return try coder.decode(cursor.bytes, at: &cursor.position, into: target)
         }
-        cc_join_planes(pointers, fast(values), count, UInt32(shift))
     }
 
-    /// Puts the classes' words, which are elements already without a base, in the order of the elements: in `plain`, or for a
-    /// delta in `words`.
-    private func scatterFast(_ head: Head, _ starts: [Int], _ count: Int, _ plain: UnsafeMutableRawBufferPointer) {
+    /// A class of float32 without a base: each of its segments goes to its place.
+    private func decodeFloats(
+        _ cursor: inout Cursor, _ head: Head, _ group: UInt8, _ size: Int, _ count: Int, _ plain: UnsafeMutableRawBufferPointer
+    ) throws {
+        let (zeros, shift) = (try cursor.take(UInt8.self), try cursor.take(UInt8.self))
+        let offset = try cursor.take(UInt32.self)
+        guard zeros < 32, shift < 32 else { throw PlaneCoder.Fault("a class's alignment") }
+        var pointers = try takePlanes(&cursor, size)
+        for segment in head.classes.indices where head.classes[segment] == group {
+            let start = segment * layout.segment
+            let length = min(layout.segment, count - start)
+            cc_join_floats(pointers, plain.baseAddress! + 4 * start, length, UInt32(shift), offset, UInt32(zeros))
+            for index in 0..<4 { pointers[index]! += length }
+        }
+    }
+
+    /// Adds the classes' words to the base's float32 elements, segment by segment.
+    private func applyFast(
+        _ head: Head, _ starts: [Int], _ count: Int, _ plain: UnsafeMutableRawBufferPointer, _ base: UnsafeRawBufferPointer
+    ) {
+        let factor = head.prediction?.factor ?? 1
         var cursors = starts.map { UInt32($0) }
         for (segment, group) in head.classes.enumerated() {
             let first = Int(group) * head.bucketCount
             let start = segment * layout.segment
             let length = min(layout.segment, count - start)
+            var source = fast(words)
             if head.bucketCount > 1 {
                 cursors.withUnsafeMutableBufferPointer {
-                    cc_gather_buckets(
-                        fast(classed), $0.baseAddress! + first, buckets + start, fast(words) + start, length)
+                    cc_gather_buckets(fast(classed), $0.baseAddress! + first, buckets + start, source, length)
                 }
             } else {
-                let target = isDelta ? UnsafeMutableRawPointer(words + start) : plain.baseAddress! + 4 * start
-                memcpy(target, classed + Int(cursors[first]), 4 * length)
+                source = fast(classed) + Int(cursors[first])
                 cursors[first] += UInt32(length)
             }
+            cc_delta_apply(base.baseAddress! + 4 * start, source, factor, plain.baseAddress! + 4 * start, length)
         }
     }
 

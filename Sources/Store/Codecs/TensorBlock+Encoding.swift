@@ -66,13 +66,14 @@ extension TypedTensorBlock {
         return UInt8(truncatingIfNeeded: (Word.bitWidth &- zeros) &* 4 &+ Int(truncatingIfNeeded: next))
     }
 
-    /// The exponent that one in a thousand of the base's elements exceeds.
+    /// The exponent that one in a thousand of the base's elements exceeds, judged by a sample.
     private func highestExponent(_ base: UnsafeRawBufferPointer, _ count: Int) -> Int {
         var counts = [Int](repeating: 0, count: 1 << (Word.bitWidth - 1 - layout.kind.mantissaBits))
-        for index in 0..<count { counts[exponent(Self.load(base, index))] += 1 }
+        let step = max(1, count / 16_384)
+        for index in stride(from: 0, to: count, by: step) { counts[exponent(Self.load(base, index))] += 1 }
         var above = 0
         var highest = counts.count - 1
-        while highest > 0, above + counts[highest] <= count / 1000 {
+        while highest > 0, above + counts[highest] <= count / step / 1000 {
             above += counts[highest]
             highest -= 1
         }
@@ -104,7 +105,7 @@ extension TypedTensorBlock {
     /// Copies the words to `classed`, those of a class together; returns where each class starts, and the end.
     private func gather(_ count: Int, _ classes: SegmentClasses) -> [Int] {
         let bucketCount = classes.bucketCount
-        var starts = [Int](repeating: 0, count: classes.count * bucketCount + 1)
+        var counts = [UInt32](repeating: 0, count: classes.count * bucketCount)
         func each(_ body: (_ range: Range<Int>, _ first: Int) -> Void) {
             for (segment, group) in classes.classes.enumerated() {
                 let start = segment * layout.segment
@@ -114,16 +115,17 @@ extension TypedTensorBlock {
         if bucketCount > 1 {
             for index in 0..<count { buckets[index] = min(buckets[index], UInt8(bucketCount - 1)) }
         }
-        starts.withUnsafeMutableBufferPointer { starts in
+        counts.withUnsafeMutableBufferPointer { counts in
             each { range, first in
                 if bucketCount == 1 {
-                    starts[first + 1] += range.count
+                    counts[first] += UInt32(range.count)
                 } else {
-                    for index in range { starts[first &+ Int(buckets[index]) &+ 1] &+= 1 }
+                    cc_count_buckets(
+                        buckets + range.lowerBound, range.count, counts.baseAddress! + first, UInt32(bucketCount))
                 }
             }
-            for index in 1..<starts.count { starts[index] += starts[index - 1] }
         }
+        let starts = counts.reduce(into: [0]) { $0.append($0.last! + Int($1)) }
         if isFast, bucketCount > 1 {
             var cursors = starts.map { UInt32($0) }
             cursors.withUnsafeMutableBufferPointer { cursors in
@@ -233,20 +235,22 @@ extension TypedTensorBlock {
         return withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 512) { counts in
             var best = (shift: most, bits: Double.infinity)
             for shift in stride(from: most, through: max(0, most - 7), by: -1) {
-                counts.update(repeating: 0)
-                var index = 0
-                while index < count {
-                    let word = values[index] &<< Word(shift)
-                    counts[Int(truncatingIfNeeded: word &>> Word(Word.bitWidth &- 8))] += 1
-                    counts[256 &+ Int(truncatingIfNeeded: word &>> Word(Word.bitWidth &- 16) & 255)] += 1
-                    index += step
+                if isFast {
+                    cc_count_upper(fast(values), count, step, UInt32(shift), counts.baseAddress)
+                } else {
+                    counts.update(repeating: 0)
+                    for index in stride(from: 0, to: count, by: step) {
+                        let word = values[index] &<< Word(shift)
+                        counts[Int(truncatingIfNeeded: word &>> Word(Word.bitWidth &- 8))] += 1
+                        counts[256 &+ Int(truncatingIfNeeded: word &>> Word(Word.bitWidth &- 16) & 255)] += 1
+                    }
                 }
                 // What lies below costs its full bits: one fewer for each place that the words move down.
                 let sampled = Double((count + step - 1) / step)
                 let below = Double(max(0, Word.bitWidth - 16 - shift)) * sampled
                 let bits = EntropyCoder.entropyBits(UnsafeBufferPointer(rebasing: counts[..<256]))
                     + EntropyCoder.entropyBits(UnsafeBufferPointer(rebasing: counts[256...])) + below
-                if bits < best.bits { best = (shift, bits) }
+                if bits < best.bits { best = (shift, bits) } else if shift < best.shift - 2 { break }
             }
             return best.shift
         }

@@ -70,6 +70,17 @@ extension TensorLayout.Kind {
 
     var isFloatingPoint: Bool { mantissaBits > 0 }
 
+    /// The type of elements of a floating-point kind.
+    var floatingPointType: ElementType? {
+        switch self {
+        case .float16: .float16
+        case .bfloat16: .bfloat16
+        case .float32: .float32
+        case .float64: .float64
+        default: nil
+        }
+    }
+
     /// Bits of the stored significand; 0 for integers.
     var mantissaBits: Int {
         switch self {

@@ -18,7 +18,7 @@ struct CollectionGraph {
         var bestStep: Int64?
     }
 
-    struct Blob {
+    struct Blob: Equatable {
         var byteCount: Int
         var changed: Int64
         /// The blob that a delta refers to.
@@ -60,9 +60,12 @@ struct CollectionGraph {
                 blobs[digest] = known
                 continue
             }
-            // A file that is no regular one, or whose header is not right, needs no base that anybody could know.
-            let header = try? store.files.openFile(path).flatMap { try BlobHeader(of: $0, name: path) }
-            blobs[digest] = Blob(byteCount: status.byteCount, changed: status.changed, base: header?.base)
+            var base: Digest?
+            do { base = try store.files.openFile(path).flatMap { try BlobHeader(of: $0, name: path) }?.base }
+            // A file that is no regular one, or whose header is not right, needs no base that anybody could know. One that cannot be
+            // read just now may need one.
+            catch let error as StoreError where error.isDamage {}
+            blobs[digest] = Blob(byteCount: status.byteCount, changed: status.changed, base: base)
         }
     }
 

@@ -32,6 +32,12 @@ public struct CollectionPlan: Hashable, Sendable {
     /// Blobs that stay only because others are encoded as differences from them, and their bytes.
     public let baseCount: Int
     public let baseBytes: Int
+    /// Blobs that were such bases and go, and their bytes, which are among those of the shares.
+    public let releasedCount: Int
+    public let releasedBytes: Int
+    /// Differences from those that are encoded in full for it, and the bytes that they grow by: fewer than the bases have.
+    public let reencodedCount: Int
+    public let reencodedBytes: Int
     /// Files in the trash before, and their bytes: a collection that was cut short left them.
     public let trashCount: Int
     public let trashBytes: Int
@@ -44,7 +50,11 @@ public struct CollectionPlan: Hashable, Sendable {
     /// Of artifacts and blobs; the trash is not counted.
     public var byteCount: Int { shares.reduce(0) { $0 + $1.byteCount } }
 
-    init(_ graph: CollectionGraph, _ kept: Reachability, trash: (count: Int, byteCount: Int)) {
+    init(
+        _ graph: CollectionGraph, _ reachable: Reachability, releases: [BaseRelease], trash: (count: Int, byteCount: Int)
+    ) {
+        var kept = reachable
+        kept.release(releases)
         var shares: [String?: Share] = [:]
         func add(_ kind: String?, artifacts: Int, blobs: Int, bytes: Int) {
             var share = shares[kind] ?? Share(kind: kind)
@@ -78,7 +88,11 @@ public struct CollectionPlan: Hashable, Sendable {
         blobs = removed.sorted()
         names = graph.references.map { Reachability.Name($0) }.filter { !kept.names.contains($0) }.sorted()
         forgotten = names.map(\.description)
-        keptBytes = kept.storedBytes
+        releasedCount = releases.count
+        releasedBytes = releases.reduce(0) { $0 + $1.byteCount }
+        reencodedCount = releases.reduce(0) { $0 + $1.deltas.count }
+        reencodedBytes = releases.reduce(0) { $0 + $1.growth }
+        keptBytes = reachable.storedBytes - releasedBytes + reencodedBytes
         keptArtifactCount = kept.artifacts.count
         baseCount = kept.bases.count
         baseBytes = kept.bases.reduce(0) { $0 + (graph.blobs[$1]?.byteCount ?? 0) }

@@ -5,7 +5,7 @@
 /// 3. Remembered stages whose artifact is kept, and results whose inputs are all kept. Remembering alone keeps nothing else.
 /// 4. Of each kept run, finished or not, the newest checkpoints and the best one, as far as the retention says.
 /// 5. The newest of the rest that fit into the spare bytes.
-/// 6. The blobs of all these, and the bases of those that are deltas.
+/// 6. The blobs of all these, and the bases of those that are deltas and take less so than in full.
 struct Reachability {
     /// A reference by its path.
     struct Name: Hashable, Comparable {
@@ -20,7 +20,7 @@ struct Reachability {
     private(set) var artifacts: Set<Digest> = []
     /// The blobs that kept artifacts name.
     private(set) var blobs: Set<Digest> = []
-    /// Blobs that only serve as bases of kept ones. Encoding those anew under the collection lock would set these free.
+    /// Blobs that only serve as bases of kept ones.
     private(set) var bases: Set<Digest> = []
     private(set) var names: Set<Name> = []
 
@@ -126,6 +126,9 @@ struct Reachability {
         return all.reduce(0) { $0 + (graph.blobs[$1]?.byteCount ?? 0) }
             + artifacts.reduce(0) { $0 + (graph.nodes[$1]?.byteCount ?? graph.unreadable[$1]?.byteCount ?? 0) }
     }
+
+    /// Lets go of bases whose differences are full from now on.
+    mutating func release(_ released: [BaseRelease]) { bases.subtract(released.map(\.base)) }
 
     func keeps(blob: Digest) -> Bool { blobs.contains(blob) || bases.contains(blob) }
 }

@@ -15,14 +15,15 @@ extension Store {
         let graph = try CollectionGraph(self)
         let kept = Reachability(graph, try retention ?? self.retention())
         try graph.checkReadable(kept)
-        return CollectionPlan(graph, kept, trash: try trash.contents())
+        let releases = try baseReleases(graph, kept, stages: false)
+        return CollectionPlan(graph, kept, releases: releases, trash: try trash.contents())
     }
 
     /// Removes what nobody needs.
     ///
-    /// Most of the looking is done beside writers. Then new writers wait at the gate and those at work are waited for; the little that
-    /// changed is looked at again, and everything that is not needed is renamed into the trash: remembered stages first, then
-    /// manifests, then blobs, so that at no instant something is there whose parts are not. Writers go on, and the trash is emptied.
+    /// Most of the looking is done beside writers, and so is the encoding of differences in full whose bases can go then. Then new writers wait at the gate and those at work are waited for; the little that
+    /// changed is looked at again, the full encodings take their places, and everything that is not needed is renamed into the trash:
+    /// remembered stages first, then manifests, then blobs, so that at no instant something is there whose parts are not. Writers go on, and the trash is emptied.
     /// A kill at any instant leaves a whole store; the next collection goes on.
     ///
     /// - Parameter patience: seconds to wait for writers at work.
@@ -43,8 +44,10 @@ extension Store {
         defer { collector.release() }
         let retention = try retention ?? self.retention()
         let before = try CollectionGraph(self)
-        try before.checkReadable(Reachability(before, retention))
-        let plan = try takeAway(retention, after: before, patience: patience)
+        let kept = Reachability(before, retention)
+        try before.checkReadable(kept)
+        let releases = try baseReleases(before, kept, stages: true)
+        let plan = try takeAway(retention, after: before, releases, patience: patience)
         var report = CollectionReport(plan: plan)
         try trash.empty { byteCount in
             report.removedCount += 1
@@ -54,14 +57,17 @@ extension Store {
         return report
     }
 
-    private func takeAway(_ retention: Retention, after before: CollectionGraph, patience: Double) throws -> CollectionPlan {
+    private func takeAway(
+        _ retention: Retention, after before: CollectionGraph, _ prepared: [BaseRelease], patience: Double
+    ) throws -> CollectionPlan {
         let locks = try leases.alone(waiting: patience)
         defer { for lock in locks { lock.release() } }
         try StagingSession.sweep(staging: layout.staging, files: files)
         let graph = try CollectionGraph(self, after: before)
         let kept = Reachability(graph, retention)
         try graph.checkReadable(kept)
-        let plan = CollectionPlan(graph, kept, trash: try trash.contents())
+        let releases = try publish(confirmed(prepared, before, graph, kept))
+        let plan = CollectionPlan(graph, kept, releases: releases, trash: try trash.contents())
         try references.remove(plan.names.map { ($0.kind, $0.name) })
         do { try trash.prepare() } catch let error as StoreError where error.code == .diskFull {
             // Without a trash files are removed at once, which is what makes room.

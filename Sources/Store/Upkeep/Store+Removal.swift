@@ -1,7 +1,10 @@
 /// What goes with some names.
 public struct RemovalEstimate: Hashable, Sendable {
-    /// Stored bytes that the next collection frees because of it.
+    /// Stored bytes that the next collection frees because of it, at least.
     public let byteCount: Int
+    /// Stored bytes that stay only because something else is kept as a difference from them; a collection frees a part of these if the
+    /// differences take less in full.
+    public let baseByteCount: Int
     /// Artifacts that it removes because of it, by kind.
     public let artifacts: [String: Int]
 }
@@ -33,7 +36,8 @@ extension Store {
         let rest = Reachability(graph, retention, without: Set(names))
         var kinds: [String: Int] = [:]
         for digest in kept.artifacts.subtracting(rest.artifacts) { kinds[graph.nodes[digest]?.kind ?? "unreadable", default: 0] += 1 }
-        return RemovalEstimate(byteCount: kept.storedBytes - rest.storedBytes, artifacts: kinds)
+        let bases = rest.bases.subtracting(kept.bases).reduce(0) { $0 + (graph.blobs[$1]?.byteCount ?? 0) }
+        return RemovalEstimate(byteCount: kept.storedBytes - rest.storedBytes, baseByteCount: bases, artifacts: kinds)
     }
 
     /// Whether there is a file for a name, readable or not.

@@ -24,20 +24,18 @@ struct StoreCompressCommand: ParsableCommand {
         let artifacts =
             try subjects.isEmpty
             ? store.list().map { try store.artifact($0.digest) } : subjects.map { try store.resolve($0).artifact }
-        var seen: Set<Digest> = []
-        var (count, smaller, saved) = (0, 0, 0)
-        for artifact in artifacts {
-            for blob in artifact.blobs where seen.insert(blob.digest).inserted {
-                let bytes = try store.recompress(blob, effort: .strong)
-                count += 1
-                smaller += bytes > 0 ? 1 : 0
-                saved += bytes
+        let done = try session.perform {
+            try store.compress(artifacts, effort: .strong) { [progress = session.progress] done in
+                progress.progress(done: done.doneBytes, total: done.totalBytes, unit: "", amount: NumberText.bytes)
             }
         }
         let json: JSONValue = [
-            "blobs": .integer(Int64(count)), "smaller_blobs": .integer(Int64(smaller)), "saved_bytes": .integer(Int64(saved)),
+            "blobs": .integer(Int64(done.blobCount)), "smaller_blobs": .integer(Int64(done.smallerCount)),
+            "saved_bytes": .integer(Int64(done.savedBytes)),
         ]
-        let text = "\(NumberText.count(count)) blobs, \(NumberText.count(smaller)) of them smaller by \(NumberText.bytes(saved)) in all\n"
+        let text =
+            "\(NumberText.count(done.blobCount)) blobs, \(NumberText.count(done.smallerCount)) of them smaller by "
+            + "\(NumberText.bytes(done.savedBytes)) in all\n"
         try session.finish(Report(json: json, text: text, next: session.command("store", "usage")))
     }
 }

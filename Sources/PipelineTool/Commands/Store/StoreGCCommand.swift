@@ -8,7 +8,8 @@ struct StoreGCCommand: ParsableCommand {
         commandName: "gc", abstract: "Removes what nobody needs.",
         discussion: """
             Kept are names with their newest history, all that they were made from, resume points of unfinished runs, \
-            results of what is kept, and what 'store retention' says. Without --run it only tells what would go.
+            results of what is kept, and what 'store retention' says. What is kept as a difference from something that nothing else \
+            needs is encoded in full where that takes less. Without --run it only tells what would go.
 
               pipeline store gc
               pipeline store gc --run
@@ -69,6 +70,8 @@ struct StoreGCCommand: ParsableCommand {
             "forgotten": .array(plan.forgotten.map { .string($0) }),
             "kept_artifacts": .integer(Int64(plan.keptArtifactCount)), "kept_bytes": .integer(Int64(plan.keptBytes)),
             "base_blobs": .integer(Int64(plan.baseCount)), "base_bytes": .integer(Int64(plan.baseBytes)),
+            "released_blobs": .integer(Int64(plan.releasedCount)), "released_bytes": .integer(Int64(plan.releasedBytes)),
+            "reencoded_blobs": .integer(Int64(plan.reencodedCount)), "reencoded_bytes": .integer(Int64(plan.reencodedBytes)),
             "trash_files": .integer(Int64(plan.trashCount)), "trash_bytes": .integer(Int64(plan.trashBytes)),
         ]
     }
@@ -87,6 +90,11 @@ struct StoreGCCommand: ParsableCommand {
         }
         if plan.trashCount > 0 {
             text += "\(NumberText.bytes(plan.trashBytes)) in the trash, of a collection that was cut short\n"
+        }
+        if plan.releasedCount > 0 {
+            text +=
+                "\(NumberText.bytes(plan.releasedBytes)) of it only served differences: \(NumberText.count(plan.reencodedCount)) blobs "
+                + (freed == nil ? "would be " : "") + "encoded in full and larger by \(NumberText.bytes(plan.reencodedBytes))\n"
         }
         if plan.baseCount > 0 {
             text += "\(NumberText.bytes(plan.baseBytes)) stay only because others are kept as differences from them\n"

@@ -33,6 +33,7 @@ struct StoreRemoveCommand: ParsableCommand {
         let kinds = estimate.artifacts.sorted { $0.key < $1.key }
         let json: JSONValue = [
             "run": .bool(!dryRun), "names": .array(found.map { .string($0.text) }), "freed_bytes": .integer(Int64(estimate.byteCount)),
+            "base_bytes": .integer(Int64(estimate.baseByteCount)),
             "artifacts": .array(kinds.map { ["kind": .string($0.key), "count": .integer(Int64($0.value))] }),
         ]
         let what = kinds.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
@@ -41,6 +42,9 @@ struct StoreRemoveCommand: ParsableCommand {
             + (kinds.isEmpty
                 ? "nothing goes with \(found.count == 1 ? "it" : "them"): something else keeps the artifacts\n"
                 : "the next collection frees \(NumberText.bytes(estimate.byteCount)): \(what)\n")
+            + (estimate.baseByteCount == 0
+                ? ""
+                : "\(NumberText.bytes(estimate.baseByteCount)) only serve differences then; 'store gc' tells what becomes of them\n")
         try session.finish(
             Report(
                 json: json, text: text,
