@@ -13,9 +13,10 @@ enum {
     LEAST_HEAD_ITEMS = 64,
 };
 
-/// 2ˣ for x ≤ 0, relative error below 3e-7; a NaN stays one.
+/// 2ˣ for x ≤ 0, relative error below 3e-7, 0 far below; a NaN stays one.
 INLINE vf power_of_two(vf x) {
 #if CK_MASKS == 512
+    x = max_f(splat(-200.f), x);
     vf n = (vf)_mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 #else
     const vf magic = splat(12582912.f);

@@ -56,7 +56,9 @@ public final class Optimizer {
         rates: UnitRates = UnitRates(), dormant: DormantRows? = nil, parallel: @escaping Parallel = serially
     ) throws {
         wholePlan = try UpdatePlan(layout: layout, rates: rates)
+        // A chain that measures in its middle leaves directions in the gradient, of rows that a restored state may wake too.
         let onlyDecays = search.partition == nil && transformations.allSatisfy { !$0.readsWeights }
+            && transformations.dropFirst().allSatisfy { $0.measures.isEmpty }
         plan = onlyDecays && dormant != nil ? try UpdatePlan(layout: layout, rates: rates, dormant: dormant) : wholePlan
         self.transformations = transformations
         self.search = search

@@ -54,9 +54,10 @@ class Known:
 
     def __init__(self, o):
         self.path, self.lines = o.known, {}
-        with open(os.path.join(o.model, "model.safetensors"), "rb") as file:
-            self.work = {"model": hashlib.file_digest(file, "sha256").hexdigest(), "task": o.task, "batch": o.batch, "lr": o.lr,
-                         "epochs": o.epochs, "max_length": o.max_length}
+        self.work = {"task": o.task, "batch": o.batch, "lr": o.lr, "epochs": o.epochs, "max_length": o.max_length}
+        if self.path:
+            with open(os.path.join(o.model, "model.safetensors"), "rb") as file:
+                self.work["model"] = hashlib.file_digest(file, "sha256").hexdigest()
         if self.path and os.path.exists(self.path):
             with open(self.path) as file:
                 for line in map(json.loads, file):

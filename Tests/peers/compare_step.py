@@ -25,7 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def run(command):
     done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True)
-    if done.returncode:
+    if done.returncode or not done.stdout.strip():
         sys.exit(f"{' '.join(map(str, command))} ended with {done.returncode}")
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -73,7 +73,7 @@ struct AdaptCommand: ParsableCommand {
     @Flag(
         help: ArgumentHelp(
             "Leave the run as it was written, instead of encoding what stays of it with more effort at the end.",
-            discussion: "That takes a tenth of the run's time at most, changes no digest, and ends at Ctrl-C; the run is finished by then."))
+            discussion: "That takes about a tenth of the run's time, at least 2 and at most about 60 seconds, changes no digest, and ends at Ctrl-C; the run is finished by then."))
     var noCompress = false
 
     @OptionGroup var common: CommonOptions
@@ -126,9 +126,9 @@ struct AdaptCommand: ParsableCommand {
             if result.wasCached { file.append(runLog.lines) }
             try file.close()
         }
-        if !noCompress, !result.wasCached { compress(result, context) }
         let report = RunReport(result, runLog, dataset: try PreparedDataset.find(data, in: session.store))
         try session.finish(report.report(name: name, next: session.command("eval", name)))
+        if !noCompress, !result.wasCached { compress(result, context) }
     }
 
     /// Whatever happens here, the run is finished.
@@ -140,7 +140,7 @@ struct AdaptCommand: ParsableCommand {
                 progress.progress(done: done.doneBytes, total: done.totalBytes, unit: "", amount: NumberText.bytes)
             }
             if done.savedBytes > 0 { progress.line("compress   \(NumberText.bytes(done.savedBytes)) saved") }
-            if context.isCancelled() { progress.note("the run is finished; what is left to compress stays as it is") }
+            if !done.isComplete { progress.note("the run is finished; what is left to compress stays as it is") }
         } catch {
             progress.note("the run is finished but was not compressed: \(error)")
         }

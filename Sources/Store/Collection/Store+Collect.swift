@@ -10,20 +10,21 @@ public struct CollectionReport: Hashable, Sendable {
 extension Store {
     /// What a collection would remove now. Changes nothing and works on a store that is only read.
     ///
+    /// - Parameter releasesBases: also looks for bases that differences can do without, which encodes those differences in full.
     /// - Throws: `StoreError` with code `damaged` when something that is needed cannot be read.
-    public func collectionPlan(retention: Retention? = nil) throws -> CollectionPlan {
+    public func collectionPlan(retention: Retention? = nil, releasesBases: Bool = true) throws -> CollectionPlan {
         let graph = try CollectionGraph(self)
         let kept = Reachability(graph, try retention ?? self.retention())
         try graph.checkReadable(kept)
-        let releases = try baseReleases(graph, kept, stages: false)
+        let releases = releasesBases ? try baseReleases(graph, kept, stages: false) : []
         return CollectionPlan(graph, kept, releases: releases, trash: try trash.contents())
     }
 
     /// Removes what nobody needs.
     ///
-    /// Most of the looking is done beside writers, and so is the encoding of differences in full whose bases can go then. Then new writers wait at the gate and those at work are waited for; the little that
-    /// changed is looked at again, the full encodings take their places, and everything that is not needed is renamed into the trash:
-    /// remembered stages first, then manifests, then blobs, so that at no instant something is there whose parts are not. Writers go on, and the trash is emptied.
+    /// Most of the looking is done beside writers, and so is the encoding of differences in full whose bases can go then. Then new
+    /// writers wait at the gate and those at work are waited for; the little that changed is looked at again, the full encodings take
+    /// their places, and everything that is not needed is renamed into the trash: remembered stages first, then manifests, then blobs, so that at no instant something is there whose parts are not. Writers go on, and the trash is emptied.
     /// A kill at any instant leaves a whole store; the next collection goes on.
     ///
     /// - Parameter patience: seconds to wait for writers at work.

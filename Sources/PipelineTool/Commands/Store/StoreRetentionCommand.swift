@@ -51,7 +51,7 @@ struct StoreRetentionCommand: ParsableCommand {
         if let keepBytes { retention.spareBytes = keepBytes.count }
         let isChanged = retention != old
         if isChanged { try store.setRetention(retention) }
-        let plan = try store.collectionPlan()
+        let plan = try store.collectionPlan(releasesBases: false)
         let json: JSONValue = [
             "changed": .bool(isChanged), "history": .integer(Int64(retention.history)), "lineage": .bool(retention.keepsLineage),
             "last": .integer(Int64(retention.lastCheckpoints)), "best": .bool(retention.keepsBest),
