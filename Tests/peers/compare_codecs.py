@@ -184,7 +184,7 @@ def main():
             sys.exit(f"{o.store} is there already: checkpoints of earlier runs would be taken for this one's")
         tool("import", o.model, "--name", "base")
         data = tool("prepare", "--task", o.task, "--data", task_folder(o.task, o.data), "--model", "base", "--name", "data")
-        steps = -(-data["splits"]["train"]["examples"] // 32) * o.epochs if "splits" in data else 345
+        steps = -(-next(s["examples"] for s in data["splits"] if s["name"] == "train") // 32) * o.epochs
         tool("adapt", "--model", "base", "--data", "data", "--name", "adapted", "--checkpoint-steps", steps - 1, "--seed", 0,
              "--set", f"epochs={o.epochs}", "--set", "learning_rate=1e-4", "--set", "batch_size=32")
     run = tool("store", "show", "adapted", "--kind", "run")["manifest"]["attributes"]
