@@ -50,7 +50,7 @@ def peer(o, folder, seed, *extra):
 
 
 class Known:
-    """Dev metrics and rates of earlier runs of either side, by all that decides them but the program's version."""
+    """Dev metrics of earlier runs of either side, by all that decides them but the program's version; rates belong to a machine."""
 
     def __init__(self, o):
         self.path, self.lines = o.known, {}
@@ -68,15 +68,15 @@ class Known:
         return json.dumps(parts, sort_keys=True)
 
     def take(self, side, precision, seed, run):
-        """The line for a seed; what is not known is run by `run`, which gives steps, dev metrics and examples a second."""
+        """The line for a seed; what is not known is run by `run`, which gives steps, dev metrics and, not kept, examples a second."""
         key = self.key(side, precision, seed, self.work)
         if key not in self.lines:
             steps, metrics, rate = run()
-            self.lines[key] = {"side": side, "precision": precision, "seed": seed, "work": self.work, "steps": steps, "dev": metrics,
-                               "examples_per_second": rate}
+            line = {"side": side, "precision": precision, "seed": seed, "work": self.work, "steps": steps, "dev": metrics}
             if self.path:
                 with open(self.path, "a") as file:
-                    file.write(json.dumps(self.lines[key]) + "\n")
+                    file.write(json.dumps(line) + "\n")
+            self.lines[key] = line | {"rate": rate}
         return self.lines[key]
 
 
@@ -182,9 +182,11 @@ def compare_seeds(tool, o):
         report = known.take("pipeline", o.precision, seed, train)
         ours.append(report["dev"])
         theirs.append(reference["dev"])
-        rates.append((report["examples_per_second"], reference["examples_per_second"]))
+        measured = [line.get("rate") for line in (report, reference)]
+        if all(measured):
+            rates.append(measured)
         values = "   ".join(f"{n} {ours[-1][n]:.4f} {theirs[-1][n]:.4f}" for n in names)
-        print(f"seed {seed}   {values}   examples/s {rates[-1][0]:.1f} {rates[-1][1]:.1f}")
+        print(f"seed {seed}   {values}   examples/s {' '.join(f'{r:.1f}' if r else 'known' for r in measured)}", flush=True)
     result, passed = {}, True
     for name in names:
         a, b = [m[name] for m in ours], [m[name] for m in theirs]
@@ -193,7 +195,7 @@ def compare_seeds(tool, o):
         passed = passed and abs(difference) <= 2 * error
         result[name] = {"ours": a, "peer": b, "mean": statistics.mean(a), "peer_mean": statistics.mean(b),
                         "difference": difference, "two_standard_errors": 2 * error}
-    medians = [statistics.median(side) for side in zip(*rates)]
+    medians = [statistics.median(side) for side in zip(*rates)] or [None, None]
     return result | {"examples_per_second": medians[0], "peer_examples_per_second": medians[1]}, passed
 
 
