@@ -143,7 +143,11 @@ extension Store {
         _ digest: Digest, _ reason: String, isManifest: Bool, _ users: [Digest: Set<Digest>], _ names: [Digest: [String]]
     ) throws -> [Digest]? {
         if isManifest {
-            if try manifestReader.storage.isThere(digest) { return [digest] }
+            if try manifestReader.storage.isThere(digest) {
+                // One that was collected and saved again while this looked reads whole now.
+                do { _ = try artifact(digest) } catch is StoreError { return [digest] }
+                return nil
+            }
             for name in names[digest] ?? [] {
                 let parts = name.split(separator: "/").map(String.init)
                 do {
