@@ -140,7 +140,8 @@ static void product_pack_item(void *raw, int64_t index, int worker) {
     }
 }
 
-/// Bias and activation of a tile of C, or the activation's backward. It is still in the second-level cache, so they cost no memory traffic of their own.
+/// Bias and activation of a tile of C, or the activation's backward. The tile is still in the second-level cache, so they cost no
+/// memory traffic of their own.
 static void finish_tile(const ck_product *p, int64_t row0, int64_t rows, int64_t column, int64_t end) {
     if (!p->bias && !p->activated && !p->u_to_h) return;
     for (int64_t i = row0; i < row0 + rows; i++) {

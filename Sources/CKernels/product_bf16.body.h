@@ -1,8 +1,8 @@
 // Matrix products of bfloat16 with sums in float32, by the processor's units for them.
 //
 // A and B come as float32, are rounded to nearest even while they are packed, and multiply as pairs along k: A as rows of
-// pairs or panels (see `a_layout`), B as panels of NR columns, [pair of k][NR]. Grid, order of sums and independence of threads and neighbours are as in
-// product.body.h.
+// pairs or panels (see `a_layout`), B as panels of NR columns, [pair of k][NR]. Grid, order of sums and independence of threads
+// and neighbours are as in product.body.h.
 #include "bf16_units.h"
 
 enum {

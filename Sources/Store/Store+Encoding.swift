@@ -53,9 +53,11 @@ extension Store {
                     base: .init(digest: base, bytes: $0), isCancelled: isCancelled)
             }
         }
-        // Nothing but a smaller file is worth the change; one that became full has no base to lose.
-        guard result.storedByteCount < facts.storedByteCount else { return 0 }
-        if facts.base != nil, result.file.isDelta { result.file.isDelta = false }
+        // Nothing but a smaller file is worth the change. A difference that became full could be taken for a base, while another
+        // process that still knows it as a difference puts one in its place again.
+        guard result.storedByteCount < facts.storedByteCount, result.file.isDelta == (facts.base != nil) else { return 0 }
+        // It takes the place of the old file.
+        result.file.isDelta = false
         try storage.publish([(blob.digest, result.file)], relying: [])
         return facts.storedByteCount - result.storedByteCount
     }
