@@ -31,9 +31,7 @@ static void attend_item(void *raw, int64_t index, int worker) {
     const float *q = a->qkv + first * 3 * C + h * D, *k = q + C, *v = q + 2 * C;
     multiply_local(a->format, L, L, D, q, 3 * C, 1, k, 1, 3 * C, p, L, rest);
     float scale = 1.f / sqrtf((float)D);
-    bool drop = a->probability > 0;
-    uint32_t threshold = drop ? ck_dropout_threshold(a->probability) : 0;
-    vf keep = splat(drop ? 1.f / (1.f - a->probability) : 1.f);
+    drop_rate rate = drop_rate_of(a->probability);
     for (int64_t i = 0; i < L; i++) {
         float *row = p + i * L;
         vf top = splat(-INFINITY);
@@ -53,11 +51,11 @@ static void attend_item(void *raw, int64_t index, int worker) {
         }
         float total = sum_lanes(sum);
         a->log_sum[(first + i) * a->H + h] = m + logf(total);
-        uint64_t key = drop ? row_key(a->key + (uint64_t)h, a->example[first + i], (int32_t)i) : 0;
+        uint64_t key = rate.on ? row_key(a->key + (uint64_t)h, a->example[first + i], (int32_t)i) : 0;
         vf inverse = splat(1.f / total);
         for (int64_t j = 0; j < L; j += W) {
             vf x = load_some(row + j, L - j) * inverse;
-            if (drop) x *= dropout_factor(key, (uint32_t)j, threshold, keep);
+            if (rate.on) x *= dropout_factor(key, (uint32_t)j, rate);
             store_some(row + j, x, L - j);
         }
     }
@@ -82,18 +80,16 @@ static void attend_backward_item(void *raw, int64_t index, int worker) {
     multiply_local(a->format, L, L, D, q, 3 * C, 1, k, 1, 3 * C, p, L, rest);
     multiply_local(a->format, L, L, D, dout, C, 1, v, 1, 3 * C, dp, L, rest);
     float scale = 1.f / sqrtf((float)D);
-    bool drop = a->probability > 0;
-    uint32_t threshold = drop ? ck_dropout_threshold(a->probability) : 0;
-    vf keep = splat(drop ? 1.f / (1.f - a->probability) : 1.f);
+    drop_rate rate = drop_rate_of(a->probability);
     for (int64_t i = 0; i < L; i++) {
         float *row = p + i * L, *drow = dp + i * L, log_sum = a->log_sum[(first + i) * a->H + h];
         vf dot = {0};
         for (int64_t n = 0; n < D; n += W) dot += load_some(dout + i * C + n, D - n) * load_some(out + i * C + n, D - n);
         float center = sum_lanes(dot);
-        uint64_t key = drop ? row_key(a->key + (uint64_t)h, a->example[first + i], (int32_t)i) : 0;
+        uint64_t key = rate.on ? row_key(a->key + (uint64_t)h, a->example[first + i], (int32_t)i) : 0;
         for (int64_t j = 0; j < L; j += W) {
             vf x = exp_f(load_some(row + j, L - j) * scale - log_sum), d = load_some(drow + j, L - j);
-            vf factor = drop ? dropout_factor(key, (uint32_t)j, threshold, keep) : splat(1);
+            vf factor = rate.on ? dropout_factor(key, (uint32_t)j, rate) : splat(1);
             store_some(drow + j, x * (d * factor - center) * scale, L - j);   // gradient of q·k
             store_some(row + j, x * factor, L - j);                           // dropped probabilities
         }

@@ -62,7 +62,7 @@ static head_scratch head_scratch_at(uint32_t *base, int64_t L, int64_t D, bool b
                        backward ? panels : 0, backward ? panels : 0, A_CHUNK * s.lanes, backward ? A_CHUNK * s.lanes : 0,
                        A_CHUNK * s.row, backward ? columns : 0, backward ? columns : 0,
                        backward && CK_UNITS == CK_UNITS_TILES ? columns : 0};
-    for (int i = 0; i < 14; i++) {
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         if (base) *place[i] = base + s.size;
         s.size += round_up(sizes[i], 16);
     }
@@ -113,9 +113,7 @@ static void attend_head_bf16(attention_job *job, int64_t b, int64_t h, bool is_l
     pack_b_pairs(k, 1, 3 * C, D, L, s.k_across);
     pack_b_pairs(v, 3 * C, 1, L, D, s.v_down);
     float scale = 1.f / sqrtf((float)D), to_two = scale * LOG2_E;
-    bool drop = a->probability > 0;
-    uint32_t threshold = drop ? ck_dropout_threshold(a->probability) : 0;
-    vf keep = splat(drop ? 1.f / (1.f - a->probability) : 1.f);
+    drop_rate rate = drop_rate_of(a->probability);
     for (int64_t r0 = 0; r0 < L; r0 += CHUNK) {
         int64_t rows = L - r0 < CHUNK ? L - r0 : CHUNK;
         float inverse[CHUNK];
@@ -133,7 +131,7 @@ static void attend_head_bf16(attention_job *job, int64_t b, int64_t h, bool is_l
             for (; j + W <= L; j += W) top = max_f(top, load(row + j));
             if (j < L) top = max_f(top, select_f(first_lanes(L - j), load(row + j), splat(-INFINITY)));
             float m = max_lanes(top), shift = m * to_two;
-            uint64_t key = drop ? row_key(a->key + (uint64_t)h, a->example[first + r0 + i], (int32_t)(r0 + i)) : 0;
+            uint64_t key = rate.on ? row_key(a->key + (uint64_t)h, a->example[first + r0 + i], (int32_t)(r0 + i)) : 0;
             for (j = 0; j < s.lanes; j += 2 * W) {
                 vf x = power_of_two(load(row + j) * to_two - shift), y = power_of_two(load(row + j + W) * to_two - shift);
                 if (L - j < 2 * W) {
@@ -141,9 +139,9 @@ static void attend_head_bf16(attention_job *job, int64_t b, int64_t h, bool is_l
                     y = select_f(first_lanes(L - j - W), y, splat(0));
                 }
                 sum += x + y;
-                if (drop) {
-                    x *= dropout_factor(key, (uint32_t)j, threshold, keep);
-                    y *= dropout_factor(key, (uint32_t)(j + W), threshold, keep);
+                if (rate.on) {
+                    x *= dropout_factor(key, (uint32_t)j, rate);
+                    y *= dropout_factor(key, (uint32_t)(j + W), rate);
                 }
                 store_pairs(p + j / 2, pair_within(x, y));
             }
@@ -190,9 +188,7 @@ static void attend_backward_head_bf16(attention_job *job, int64_t b, int64_t h, 
     pack_b_pairs(v, 1, 3 * C, D, L, s.v_across);
     pack_b_pairs(k, 3 * C, 1, L, D, s.k_down);
     float scale = 1.f / sqrtf((float)D), to_two = scale * LOG2_E;
-    bool drop = a->probability > 0;
-    uint32_t threshold = drop ? ck_dropout_threshold(a->probability) : 0;
-    vf keep = splat(drop ? 1.f / (1.f - a->probability) : 1.f);
+    drop_rate rate = drop_rate_of(a->probability);
     for (int64_t r0 = 0; r0 < L; r0 += CHUNK) {
         int64_t rows = L - r0 < CHUNK ? L - r0 : CHUNK, pairs = (rows + 1) / 2;
         pack_a_pairs(q + r0 * 3 * C, 3 * C, 1, rows, D, s.q_rows);
@@ -212,7 +208,7 @@ static void attend_backward_head_bf16(attention_job *job, int64_t b, int64_t h, 
                 for (int64_t n = 0; n < D; n += W) dot += load_some(dout + t * C + n, D - n) * load_some(out + t * C + n, D - n);
                 center[e] = sum_lanes(dot);
                 shift[e] = a->log_sum[(first + t) * a->H + h] * LOG2_E;
-                if (drop) key[e] = row_key(a->key + (uint64_t)h, a->example[first + t], (int32_t)t);
+                if (rate.on) key[e] = row_key(a->key + (uint64_t)h, a->example[first + t], (int32_t)t);
                 if (is_last) continue;
                 for (int64_t part = 0; part < 3; part++) ask_for(q + t * 3 * C + part * C + D, D);
                 ask_for(dout + t * C + D, D);
@@ -227,7 +223,7 @@ static void attend_backward_head_bf16(attention_job *job, int64_t b, int64_t h, 
                     for (int w = 0; w < 2; w++) {
                         int64_t at = (i + e) * s.lanes + j + w * W;
                         vf x = power_of_two(load(s.scores + at) * to_two - shift[e]), g = load(s.d_scores + at);
-                        vf factor = drop ? dropout_factor(key[e], (uint32_t)(j + w * W), threshold, keep) : splat(1);
+                        vf factor = rate.on ? dropout_factor(key[e], (uint32_t)(j + w * W), rate) : splat(1);
                         p[e][w] = x * factor;
                         d[e][w] = x * (g * factor - center[e]) * scale;
                         if (L - j < 2 * W) {

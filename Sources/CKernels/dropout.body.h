@@ -13,13 +13,20 @@ INLINE vu mix_lanes(vu x) {
     return x ^ x >> 16;
 }
 
-/// The factor of features f … f+W−1: 1/(1 − p), or 0 where the element is dropped.
-INLINE vf dropout_factor(uint64_t row, uint32_t f, uint32_t threshold, vf scale) {
+/// A probability of dropping, ready for use; `on` is false where it is 0.
+typedef struct { bool on; uint32_t threshold; vf scale; } drop_rate;
+INLINE drop_rate drop_rate_of(float probability) {
+    if (probability <= 0) return (drop_rate){.scale = splat(1)};
+    return (drop_rate){true, ck_dropout_threshold(probability), splat(1.f / (1.f - probability))};
+}
+
+/// The factor of features f … f+W−1: 1/(1 − p), or 0 where the element is dropped. The rate is on.
+INLINE vf dropout_factor(uint64_t row, uint32_t f, drop_rate rate) {
     vu lane;
     for (int i = 0; i < W; i++) lane[i] = (uint32_t)i;
     vu x = lane * 0x9e3779b9u + (f * 0x9e3779b9u + (uint32_t)row);
     x = mix_lanes(mix_lanes(x) + (uint32_t)(row >> 32));
-    return (vf)((vi)scale & (vi)(x >= ((vu){0} + threshold)));
+    return (vf)((vi)rate.scale & (vi)(x >= ((vu){0} + rate.threshold)));
 }
 
 typedef struct { int64_t rows, columns; float *x; const ck_dropout *d; } dropout_job;
@@ -28,14 +35,13 @@ enum { ROWS_PER_ITEM = 32 };
 static void dropout_item(void *raw, int64_t index, int worker) {
     (void)worker;
     dropout_job *j = raw;
-    uint32_t threshold = ck_dropout_threshold(j->d->probability);
-    vf scale = splat(1.f / (1.f - j->d->probability));
+    drop_rate rate = drop_rate_of(j->d->probability);
     int64_t end = (index + 1) * ROWS_PER_ITEM < j->rows ? (index + 1) * ROWS_PER_ITEM : j->rows;
     for (int64_t t = index * ROWS_PER_ITEM; t < end; t++) {
         uint64_t row = row_key(j->d->key, j->d->example[t], j->d->position[t]);
         float *x = j->x + t * j->columns;
         for (int64_t i = 0; i < j->columns; i += W)
-            store_some(x + i, load_some(x + i, j->columns - i) * dropout_factor(row, (uint32_t)i, threshold, scale), j->columns - i);
+            store_some(x + i, load_some(x + i, j->columns - i) * dropout_factor(row, (uint32_t)i, rate), j->columns - i);
     }
 }
 

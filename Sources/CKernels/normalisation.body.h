@@ -21,10 +21,10 @@ INLINE void norm_row(const float *z, const float *gamma, const float *beta, floa
     }
 }
 
-INLINE void drop_row(float *x, int64_t C, const ck_dropout *d, int64_t t, uint32_t threshold, vf scale) {
+INLINE void drop_row(float *x, int64_t C, const ck_dropout *d, int64_t t, drop_rate rate) {
     uint64_t row = row_key(d->key, d->example[t], d->position[t]);
     for (int64_t i = 0; i < C; i += W)
-        store_some(x + i, load_some(x + i, C - i) * dropout_factor(row, (uint32_t)i, threshold, scale), C - i);
+        store_some(x + i, load_some(x + i, C - i) * dropout_factor(row, (uint32_t)i, rate), C - i);
 }
 
 typedef struct {
@@ -40,12 +40,10 @@ static void residual_norm_item(void *raw, int64_t index, int worker) {
     (void)worker;
     residual_norm_job *j = raw;
     int64_t C = j->C, end = (index + 1) * ROWS_PER_ITEM < j->T ? (index + 1) * ROWS_PER_ITEM : j->T;
-    bool drop = j->d && j->d->probability > 0;
-    uint32_t threshold = drop ? ck_dropout_threshold(j->d->probability) : 0;
-    vf scale = splat(drop ? 1.f / (1.f - j->d->probability) : 1.f);
+    drop_rate rate = drop_rate_of(j->d ? j->d->probability : 0);
     for (int64_t t = index * ROWS_PER_ITEM; t < end; t++) {
         float *z = j->branch + t * C;
-        if (drop) drop_row(z, C, j->d, t, threshold, scale);
+        if (rate.on) drop_row(z, C, j->d, t, rate);
         const float *residual = j->residual + t * C;
         for (int64_t i = 0; i < C; i += W) store_some(z + i, load_some(z + i, C - i) + load_some(residual + i, C - i), C - i);
         norm_row(z, j->gamma, j->beta, j->epsilon, C, j->statistics + 2 * t, j->y + t * C);
@@ -76,21 +74,18 @@ static void norm_backward_item(void *raw, int64_t index, int worker) {
     int64_t C = j->C, end = (index + 1) * NORM_ROWS < j->T ? (index + 1) * NORM_ROWS : j->T;
     float *dgamma = j->partial ? j->partial + index * 2 * C : NULL, *dbeta = j->partial ? dgamma + C : NULL;
     if (dgamma) memset(dgamma, 0, (size_t)(2 * C) * sizeof(float));
-    bool before = j->before && j->before->probability > 0, after = j->after && j->after->probability > 0;
-    uint32_t before_threshold = before ? ck_dropout_threshold(j->before->probability) : 0;
-    uint32_t after_threshold = after ? ck_dropout_threshold(j->after->probability) : 0;
-    vf before_scale = splat(before ? 1.f / (1.f - j->before->probability) : 1.f);
-    vf after_scale = splat(after ? 1.f / (1.f - j->after->probability) : 1.f);
+    drop_rate before = drop_rate_of(j->before ? j->before->probability : 0);
+    drop_rate after = drop_rate_of(j->after ? j->after->probability : 0);
     for (int64_t t = index * NORM_ROWS; t < end; t++) {
         const float *z = j->z + t * C, *dy = j->dy + t * C;
         float mean = j->statistics[2 * t], rstd = j->statistics[2 * t + 1];
         float *dz = j->dz + t * C;
-        uint64_t row = before ? row_key(j->before->key, j->before->example[t], j->before->position[t]) : 0;
+        uint64_t row = before.on ? row_key(j->before->key, j->before->example[t], j->before->position[t]) : 0;
         vf sum = {0}, dot = {0};
         for (int64_t i = 0; i < C; i += W) {
             int64_t n = C - i;
             vf d = load_some(dy + i, n);
-            if (before) d *= dropout_factor(row, (uint32_t)i, before_threshold, before_scale);
+            if (before.on) d *= dropout_factor(row, (uint32_t)i, before);
             vf x = (load_some(z + i, n) - mean) * rstd;
             vf g = d * load_some(j->gamma + i, n);
             sum += g;   // lanes past the end are zero, for dy is
@@ -102,14 +97,14 @@ static void norm_backward_item(void *raw, int64_t index, int worker) {
             store_some(dz + i, g, n);
         }
         float mean_g = sum_lanes(sum) / (float)C, mean_gx = sum_lanes(dot) / (float)C;
-        uint64_t after_row = after ? row_key(j->after->key, j->after->example[t], j->after->position[t]) : 0;
+        uint64_t after_row = after.on ? row_key(j->after->key, j->after->example[t], j->after->position[t]) : 0;
         for (int64_t i = 0; i < C; i += W) {
             int64_t n = C - i;
             vf x = (load_some(z + i, n) - mean) * rstd;
             vf d = (load_some(dz + i, n) - mean_g - x * mean_gx) * rstd;
             store_some(dz + i, d, n);
             if (j->d_branch)
-                store_some(j->d_branch + t * C + i, after ? d * dropout_factor(after_row, (uint32_t)i, after_threshold, after_scale) : d, n);
+                store_some(j->d_branch + t * C + i, after.on ? d * dropout_factor(after_row, (uint32_t)i, after) : d, n);
         }
     }
 }
@@ -140,9 +135,7 @@ static void embed_item(void *raw, int64_t index, int worker) {
     (void)worker;
     const ck_embedding *e = raw;
     int64_t C = e->C, end = (index + 1) * ROWS_PER_ITEM < e->T ? (index + 1) * ROWS_PER_ITEM : e->T;
-    bool drop = e->dropout.probability > 0;
-    uint32_t threshold = drop ? ck_dropout_threshold(e->dropout.probability) : 0;
-    vf scale = splat(drop ? 1.f / (1.f - e->dropout.probability) : 1.f);
+    drop_rate rate = drop_rate_of(e->dropout.probability);
     for (int64_t t = index * ROWS_PER_ITEM; t < end; t++) {
         const float *word = e->word + e->ids[t] * C, *position = e->position + e->positions[t] * C;
         const float *type = e->type + e->types[t] * C;
@@ -157,7 +150,7 @@ static void embed_item(void *raw, int64_t index, int worker) {
         if (e->norm_noise)
             for (int64_t i = 0; i < C; i += W)
                 store_some(y + i, load_some(y + i, C - i) + load_some(e->norm_noise + t * C + i, C - i), C - i);
-        if (drop) drop_row(y, C, &e->dropout, t, threshold, scale);
+        if (rate.on) drop_row(y, C, &e->dropout, t, rate);
     }
 }
 

@@ -39,8 +39,11 @@ public final class CPUBackend: Backend {
 
     public var name: String { "cpu-\(instructionSet)" }
 
-    /// What a result may depend on besides its inputs: device, kernels and number format, for example `cpu-amx-bf16`.
-    public var numericPath: String { "\(name)-\(precision)" }
+    /// What a result may depend on besides its inputs: device, kernels with their revision from the second on, and number format, for
+    /// example `cpu-avx2-fp32` or `cpu-amx.2-bf16`.
+    public var numericPath: String {
+        "\(name)\(instructionSet.revision == 1 ? "" : ".\(instructionSet.revision)")-\(precision)"
+    }
 
     private func timed(_ phase: Phase, _ operation: () -> Void) {
         let begin = Self.now

@@ -35,6 +35,14 @@ extension CPUBackend {
 
         /// Whether it has units for products of bfloat16; without them elements are rounded and multiplied as float32.
         public var multipliesBF16: Bool { rawValue >= InstructionSet.avx512bf16.rawValue }
+        /// Of the set's kernels, raised with every change of them that changes a bit of any result, so that what was computed before
+        /// is not taken for what would be computed now.
+        public var revision: Int {
+            switch self {
+            case .baseline, .avx2: 1
+            case .avx512, .avx512bf16, .amx, .emulatedAVX512BF16, .emulatedAMX: 2
+            }
+        }
         public var isEmulated: Bool { rawValue >= InstructionSet.emulatedAVX512BF16.rawValue }
         public var description: String { String(cString: ck_isa_name(ck_isa(rawValue: rawValue))) }
     }

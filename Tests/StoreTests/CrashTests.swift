@@ -99,6 +99,38 @@ import Testing
         }
     }
 
+    /// The receiving side of a push and of a pull. Arriving bytes go to a real disk, so the memory's conformer does not see it.
+    @Test(arguments: FaultyFileSystem.Fault.allCases)
+    func `a failure at any operation of an arrival loses nothing and shows nothing half done`(_ fault: FaultyFileSystem.Fault) throws {
+        let files = LocalFileSystem(), elsewhere = try TemporaryFolder()
+        let there = try Self.open(files, at: elsewhere.store), arriving = try there.save(Self.second)
+        var victim = 0
+        while true {
+            let folder = try TemporaryFolder(), faulty = FaultyFileSystem(files, fault, at: victim)
+            let old: Digest
+            do {
+                let store = try Self.open(files, at: folder.store)
+                old = try store.save(Self.first)
+                try store.setReference(kind: "model", name: "name", to: old)
+            }
+            var outcome = Outcome()
+            do {
+                let store = try Self.open(faulty, at: folder.store)
+                try store.fetch(arriving, from: there)
+                outcome.saved = arriving
+                try store.setReference(kind: "model", name: "name", to: arriving, replace: true)
+                outcome.isNamed = true
+            } catch {}
+            try Self.check(files, at: folder.store, old, outcome, "\(fault) at \(victim)")
+            if faulty.operationCount <= victim {
+                #expect(outcome.isNamed)
+                break
+            }
+            victim += 1
+        }
+        #expect(victim > 40)
+    }
+
     @Test func `power lost at any operation loses nothing that was reported as saved`() throws {
         var generator = SeededGenerator(seed: 12)
         var victim = 0

@@ -47,6 +47,18 @@ import Testing
         }
     }
 
+    @Test func `what was collected and saved again meanwhile is no damage, a flipped byte is`() throws {
+        let disk = MemoryFileSystem(), files = HidingFileSystem(disk)
+        let store = try CrashTests.open(files), digest = try store.save(["w": [1, 2, 3]])
+        let path = try #require(store.manifestReader.storage as? LocalBlobStorage).path(of: digest)
+        files.hideOnce(path)
+        #expect(try store.verify().problems == [])
+        #expect(try store.verify().isClean)
+        try disk.remove(path)
+        try Array("{}".utf8).withUnsafeBytes { try disk.createFile(path).write($0, at: 0) }
+        #expect(try store.verify().problems.map(\.artifacts) == [[digest]])
+    }
+
     @Test func `finds nothing wrong with a whole store`() throws {
         let sample = try Sample()
         let seen = Mutex(0)

@@ -73,6 +73,9 @@ import Testing
         let before = try toy.contentFiles(), stop = Stop.never
         let again = try EvaluateStage(run: "run", data: "toy", split: "dev").run(toy.context(stop: stop))
         #expect(!first.wasCached && again.wasCached && stop.asked == 0)
+        #expect((first.seconds ?? 0) > 0 && again.seconds == nil)
+        let split = try PreparedDataset.find("toy", in: toy.store).load(split: "dev", from: toy.store)
+        #expect(first.tokens == split.ids.count && again.tokens == first.tokens && first.tokens > first.examples)
         #expect(again.logits == first.logits && again.metrics == first.metrics && again.lines == first.lines)
         #expect(try toy.contentFiles() == before)
         #expect(try !EvaluateStage(run: "run", split: "train").run(toy.context()).wasCached)
