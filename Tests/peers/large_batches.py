@@ -22,7 +22,7 @@ from glue import official_metrics, task_folder
 
 TASKS = {"cola": (256, 5, 170), "sst2": (1024, 2.5, 165)}
 ADAMW = ("2e-5", "5e-5", "1e-4", "2e-4")
-LAMB = ("1e-3", "2e-3", "4e-3", "8e-3")
+LAMB = ("2.5e-4", "5e-4", "1e-3", "2e-3")
 COMMON = ["--set", "evaluate=end", "--set", "select=last"]
 
 
