@@ -1,7 +1,7 @@
 // Self-attention, one item of work per sequence and head; scores live in the worker's scratch, never in memory at large.
 // Products of bfloat16 by the processor's units are in attention_bf16.body.h.
 
-typedef struct { ck_context *context; const ck_attention *a; const float *d_context; float *dqkv; } attention_job;
+typedef struct { ck_context *context; const ck_attention *a; ck_elements d_context, dqkv; } attention_job;
 
 #if CK_UNITS != CK_UNITS_NONE
 #include "attention_bf16.body.h"
@@ -28,7 +28,7 @@ static void attend_item(void *raw, int64_t index, int worker) {
     int64_t first = a->starts[b], L = a->starts[b + 1] - first;
     float *scratch = ck_worker_scratch(job->context, worker, (size_t)attention_scratch(a) * sizeof(float));
     float *p = scratch, *rest = p + round_up(a->longest * a->longest, 16);
-    const float *q = a->qkv + first * 3 * C + h * D, *k = q + C, *v = q + 2 * C;
+    const float *q = (const float *)a->qkv.at + first * 3 * C + h * D, *k = q + C, *v = q + 2 * C;
     multiply_local(a->format, L, L, D, q, 3 * C, 1, k, 1, 3 * C, p, L, rest);
     float scale = 1.f / sqrtf((float)D);
     drop_rate rate = drop_rate_of(a->probability);
@@ -59,11 +59,11 @@ static void attend_item(void *raw, int64_t index, int worker) {
             store_some(row + j, x, L - j);
         }
     }
-    multiply_local(a->format, L, D, L, p, L, 1, v, 3 * C, 1, a->context + first * C + h * D, C, rest);
+    multiply_local(a->format, L, D, L, p, L, 1, v, 3 * C, 1, (float *)a->context.at + first * C + h * D, C, rest);
 }
 
 static void attend(ck_context *context, const ck_attention *a) {
-    attention_job job = {context, a, NULL, NULL};
+    attention_job job = {.context = context, .a = a};
     ATTEND(context, &job, attend_item);
 }
 
@@ -74,9 +74,9 @@ static void attend_backward_item(void *raw, int64_t index, int worker) {
     int64_t first = a->starts[b], L = a->starts[b + 1] - first, square = round_up(a->longest * a->longest, 16);
     float *scratch = ck_worker_scratch(job->context, worker, (size_t)attention_scratch(a) * sizeof(float));
     float *p = scratch, *dp = p + square, *rest = dp + square;
-    const float *q = a->qkv + first * 3 * C + h * D, *k = q + C, *v = q + 2 * C;
-    const float *out = a->context + first * C + h * D, *dout = job->d_context + first * C + h * D;
-    float *dq = job->dqkv + first * 3 * C + h * D, *dk = dq + C, *dv = dq + 2 * C;
+    const float *q = (const float *)a->qkv.at + first * 3 * C + h * D, *k = q + C, *v = q + 2 * C;
+    const float *out = (const float *)a->context.at + first * C + h * D, *dout = (const float *)job->d_context.at + first * C + h * D;
+    float *dq = (float *)job->dqkv.at + first * 3 * C + h * D, *dk = dq + C, *dv = dq + 2 * C;
     multiply_local(a->format, L, L, D, q, 3 * C, 1, k, 1, 3 * C, p, L, rest);
     multiply_local(a->format, L, L, D, dout, C, 1, v, 1, 3 * C, dp, L, rest);
     float scale = 1.f / sqrtf((float)D);
@@ -99,7 +99,7 @@ static void attend_backward_item(void *raw, int64_t index, int worker) {
     multiply_local(a->format, L, D, L, dp, 1, L, q, 3 * C, 1, dk, 3 * C, rest);
 }
 
-static void attend_backward(ck_context *context, const ck_attention *a, const float *d_context, float *dqkv) {
+static void attend_backward(ck_context *context, const ck_attention *a, ck_elements d_context, ck_elements dqkv) {
     attention_job job = {context, a, d_context, dqkv};
     ATTEND(context, &job, attend_backward_item);
 }

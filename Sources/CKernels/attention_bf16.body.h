@@ -2,6 +2,7 @@
 //
 // Queries are taken CHUNK at a time: their scores, float32, turn into pairs that are packed for the next product as they are
 // computed, so nothing of length × length is ever in memory. Probabilities are rounded before they are divided by their sum.
+// Results are summed in float32 in the worker's scratch and written once, as the arrays are in memory.
 
 enum {
 #if CK_UNITS == CK_UNITS_TILES
@@ -48,20 +49,26 @@ typedef struct {
     uint32_t *p_rows;                // [CHUNK, row] probabilities (forward) or gradients of scores (backward)
     uint32_t *p_columns, *s_columns; // pairs along the queries: of dropped probabilities, of gradients of scores
     uint32_t *spare;                 // of a transposition
+    float *out;                      // [A_CHUNK, width] a chunk of the output, or of the gradient of q
+    float *d_keys, *d_values;        // [L, width] gradients of k and v
+    int64_t width;                   // D, rounded up to whole panels
     int64_t size;
 } head_scratch;
 
 static head_scratch head_scratch_at(uint32_t *base, int64_t L, int64_t D, bool backward) {
     head_scratch s = {.lanes = round_up(L, NR)};
     s.row = s.lanes / 2 + H_PAD;
+    s.width = round_up(D, NR);
     int64_t across = s.lanes * pairs_of(D), down = round_up(D, NR) * pairs_of(L);
     int64_t rows = packed_a_size(A_CHUNK, D), panels = round_up(D, NR) * pairs_of(CHUNK), columns = s.lanes * (CHUNK / 2) + W;
     uint32_t **place[] = {&s.k_across, &s.v_across, &s.k_down, &s.v_down, &s.q_rows, &s.d_rows, &s.q_panels, &s.d_panels,
-                          (uint32_t **)&s.scores, (uint32_t **)&s.d_scores, &s.p_rows, &s.p_columns, &s.s_columns, &s.spare};
+                          (uint32_t **)&s.scores, (uint32_t **)&s.d_scores, &s.p_rows, &s.p_columns, &s.s_columns, &s.spare,
+                          (uint32_t **)&s.out, (uint32_t **)&s.d_keys, (uint32_t **)&s.d_values};
     int64_t sizes[] = {across, backward ? across : 0, backward ? down : 0, backward ? 0 : down, rows, backward ? rows : 0,
                        backward ? panels : 0, backward ? panels : 0, A_CHUNK * s.lanes, backward ? A_CHUNK * s.lanes : 0,
                        A_CHUNK * s.row, backward ? columns : 0, backward ? columns : 0,
-                       backward && CK_UNITS == CK_UNITS_TILES ? columns : 0};
+                       backward && CK_UNITS == CK_UNITS_TILES ? columns : 0,
+                       A_CHUNK * s.width, backward ? L * s.width : 0, backward ? L * s.width : 0};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         if (base) *place[i] = base + s.size;
         s.size += round_up(sizes[i], 16);
@@ -78,12 +85,19 @@ static void chunk_scores(int64_t rows, int64_t D, const uint32_t *a, const uint3
             block(pairs, a + i / H_ROWS * layout.block, layout, b + j * pairs, out + i * lanes + j, lanes, H_ROWS, NR, false);
 }
 
-/// out [M, D] (+)= A·B with `out_row` between rows.
-static void head_product(int64_t M, int64_t D, int64_t pairs, const uint32_t *a, a_layout layout, const uint32_t *b, float *out,
-                         int64_t out_row, bool accumulate) {
+/// out [M, width] (+)= A·B.
+static void head_product(int64_t M, int64_t width, int64_t pairs, const uint32_t *a, a_layout layout, const uint32_t *b, float *out,
+                         bool accumulate) {
     for (int64_t i = 0; i < M; i += H_ROWS)
-        for (int64_t n = 0; n < D; n += NR)
-            block(pairs, a + i / H_ROWS * layout.block, layout, b + n * pairs, out + i * out_row + n, out_row, M - i, D - n, accumulate);
+        for (int64_t n = 0; n < width; n += NR)
+            block(pairs, a + i / H_ROWS * layout.block, layout, b + n * pairs, out + i * width + n, width, M - i, NR, accumulate);
+}
+
+/// to[i·row …] = x[i, :D]·factors[i]; a null factor is 1.
+INLINE void write_head(ck_elements to, int64_t row, const float *x, int64_t width, int64_t rows, int64_t D, const float *factors) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t n = 0; n < D; n += W)
+            store_elements(to, i * row + n, load_some(x + i * width + n, D - n) * (factors ? factors[i] : 1.f), D - n);
 }
 
 static const float LOG2_E = 1.44269504f;
@@ -94,21 +108,21 @@ static int64_t heads_per_item(const ck_attention *a) {
     int64_t n = a->B * a->H / LEAST_HEAD_ITEMS;
     return n < 1 ? 1 : n > a->H ? a->H : n;
 }
-INLINE void ask_for(const float *row, int64_t D) {
-    for (int64_t n = 0; n < D; n += 64 / (int64_t)sizeof *row) __builtin_prefetch(row + n, 0, 2);
+INLINE void ask_for(ck_elements row, int64_t D) {
+    for (int64_t n = 0; n < D; n += row.half ? 32 : 16) __builtin_prefetch(after(row, n).at, 0, 2);
 }
-INLINE void ask_to_write(float *row, int64_t D) {
-    for (int64_t n = 0; n < D; n += 64 / (int64_t)sizeof *row) __builtin_prefetch(row + n, 1, 2);
+INLINE void ask_to_write(ck_elements row, int64_t D) {
+    for (int64_t n = 0; n < D; n += row.half ? 32 : 16) __builtin_prefetch(after(row, n).at, 1, 2);
 }
 
-static void attend_head_bf16(attention_job *job, int64_t b, int64_t h, bool is_last, int worker) {
+INLINE void attend_head_of(attention_job *job, int64_t b, int64_t h, bool is_last, int worker, bool half) {
     const ck_attention *a = job->a;
     int64_t D = a->D, C = a->H * D;
     int64_t first = a->starts[b], L = a->starts[b + 1] - first;
     size_t most = (size_t)head_scratch_at(NULL, a->longest, D, false).size * sizeof(uint32_t);
     head_scratch s = head_scratch_at(ck_worker_scratch(job->context, worker, most), L, D, false);
-    const float *q = a->qkv + first * 3 * C + h * D, *k = q + C, *v = q + 2 * C;
-    float *out = a->context + first * C + h * D;
+    ck_elements q = after((ck_elements){a->qkv.at, half}, first * 3 * C + h * D), k = after(q, C), v = after(q, 2 * C);
+    ck_elements out = after((ck_elements){a->context.at, half}, first * C + h * D);
     UNITS_BEGIN();
     pack_b_pairs(k, 1, 3 * C, D, L, s.k_across);
     pack_b_pairs(v, 3 * C, 1, L, D, s.v_down);
@@ -117,12 +131,12 @@ static void attend_head_bf16(attention_job *job, int64_t b, int64_t h, bool is_l
     for (int64_t r0 = 0; r0 < L; r0 += CHUNK) {
         int64_t rows = L - r0 < CHUNK ? L - r0 : CHUNK;
         float inverse[CHUNK];
-        pack_a_pairs(q + r0 * 3 * C, 3 * C, 1, rows, D, s.q_rows);
+        pack_a_pairs(after(q, r0 * 3 * C), 3 * C, 1, rows, D, s.q_rows);
         chunk_scores(rows, D, s.q_rows, s.k_across, s.scores, s.lanes);
         for (int64_t i = 0; i < rows; i++) {
             if (!is_last) {
-                for (int64_t part = 0; part < 3; part++) ask_for(q + (r0 + i) * 3 * C + part * C + D, D);
-                ask_to_write(out + (r0 + i) * C + D, D);
+                for (int64_t part = 0; part < 3; part++) ask_for(after(q, (r0 + i) * 3 * C + part * C + D), D);
+                ask_to_write(after(out, (r0 + i) * C + D), D);
             }
             const float *row = s.scores + i * s.lanes;
             uint32_t *p = s.p_rows + i * s.row;
@@ -149,10 +163,8 @@ static void attend_head_bf16(attention_job *job, int64_t b, int64_t h, bool is_l
             a->log_sum[(first + r0 + i) * a->H + h] = m * scale + logf(total);
             inverse[i] = 1.f / total;
         }
-        float *to = out + r0 * C;
-        head_product(rows, D, pairs_of(L), s.p_rows, (a_layout){s.row, 1, H_ROWS * s.row}, s.v_down, to, C, false);
-        for (int64_t i = 0; i < rows; i++)
-            for (int64_t n = 0; n < D; n += W) store_some(to + i * C + n, load_some(to + i * C + n, D - n) * inverse[i], D - n);
+        head_product(rows, s.width, pairs_of(L), s.p_rows, (a_layout){s.row, 1, H_ROWS * s.row}, s.v_down, s.out, false);
+        write_head(after(out, r0 * C), C, s.out, s.width, rows, D, inverse);
     }
     UNITS_END();
 }
@@ -174,15 +186,16 @@ static a_layout keys_by_queries(uint32_t *columns, int64_t pairs, int64_t lanes,
 #endif
 }
 
-static void attend_backward_head_bf16(attention_job *job, int64_t b, int64_t h, bool is_last, int worker) {
+INLINE void attend_backward_head_of(attention_job *job, int64_t b, int64_t h, bool is_last, int worker, bool half) {
     const ck_attention *a = job->a;
     int64_t D = a->D, C = a->H * D;
     int64_t first = a->starts[b], L = a->starts[b + 1] - first;
     size_t most = (size_t)head_scratch_at(NULL, a->longest, D, true).size * sizeof(uint32_t);
     head_scratch s = head_scratch_at(ck_worker_scratch(job->context, worker, most), L, D, true);
-    const float *q = a->qkv + first * 3 * C + h * D, *k = q + C, *v = q + 2 * C;
-    const float *out = a->context + first * C + h * D, *dout = job->d_context + first * C + h * D;
-    float *dq = job->dqkv + first * 3 * C + h * D, *dk = dq + C, *dv = dq + 2 * C;
+    ck_elements q = after((ck_elements){a->qkv.at, half}, first * 3 * C + h * D), k = after(q, C), v = after(q, 2 * C);
+    ck_elements out = after((ck_elements){a->context.at, half}, first * C + h * D);
+    ck_elements dout = after((ck_elements){job->d_context.at, half}, first * C + h * D);
+    ck_elements dq = after((ck_elements){job->dqkv.at, half}, first * 3 * C + h * D), dk = after(dq, C), dv = after(dq, 2 * C);
     UNITS_BEGIN();
     pack_b_pairs(k, 1, 3 * C, D, L, s.k_across);
     pack_b_pairs(v, 1, 3 * C, D, L, s.v_across);
@@ -191,10 +204,10 @@ static void attend_backward_head_bf16(attention_job *job, int64_t b, int64_t h, 
     drop_rate rate = drop_rate_of(a->probability);
     for (int64_t r0 = 0; r0 < L; r0 += CHUNK) {
         int64_t rows = L - r0 < CHUNK ? L - r0 : CHUNK, pairs = (rows + 1) / 2;
-        pack_a_pairs(q + r0 * 3 * C, 3 * C, 1, rows, D, s.q_rows);
-        pack_a_pairs(dout + r0 * C, C, 1, rows, D, s.d_rows);
-        pack_b_pairs(q + r0 * 3 * C, 3 * C, 1, rows, D, s.q_panels);
-        pack_b_pairs(dout + r0 * C, C, 1, rows, D, s.d_panels);
+        pack_a_pairs(after(q, r0 * 3 * C), 3 * C, 1, rows, D, s.q_rows);
+        pack_a_pairs(after(dout, r0 * C), C, 1, rows, D, s.d_rows);
+        pack_b_pairs(after(q, r0 * 3 * C), 3 * C, 1, rows, D, s.q_panels);
+        pack_b_pairs(after(dout, r0 * C), C, 1, rows, D, s.d_panels);
         chunk_scores(rows, D, s.q_rows, s.k_across, s.scores, s.lanes);
         chunk_scores(rows, D, s.d_rows, s.v_across, s.d_scores, s.lanes);
         for (int64_t i = 0; i < rows; i += 2) {
@@ -205,15 +218,15 @@ static void attend_backward_head_bf16(attention_job *job, int64_t b, int64_t h, 
             for (int64_t e = 0; e < both; e++) {
                 int64_t t = r0 + i + e;
                 vf dot = {0};
-                for (int64_t n = 0; n < D; n += W) dot += load_some(dout + t * C + n, D - n) * load_some(out + t * C + n, D - n);
+                for (int64_t n = 0; n < D; n += W) dot += load_elements(dout, t * C + n, D - n) * load_elements(out, t * C + n, D - n);
                 center[e] = sum_lanes(dot);
                 shift[e] = a->log_sum[(first + t) * a->H + h] * LOG2_E;
                 if (rate.on) key[e] = row_key(a->key + (uint64_t)h, a->example[first + t], (int32_t)t);
                 if (is_last) continue;
-                for (int64_t part = 0; part < 3; part++) ask_for(q + t * 3 * C + part * C + D, D);
-                ask_for(dout + t * C + D, D);
-                ask_for(out + t * C + D, D);
-                for (int64_t part = 0; part < 3; part++) ask_to_write(dq + t * 3 * C + part * C + D, D);
+                for (int64_t part = 0; part < 3; part++) ask_for(after(q, t * 3 * C + part * C + D), D);
+                ask_for(after(dout, t * C + D), D);
+                ask_for(after(out, t * C + D), D);
+                for (int64_t part = 0; part < 3; part++) ask_to_write(after(dq, t * 3 * C + part * C + D), D);
             }
             for (int64_t j = 0; j < s.lanes; j += 2 * W) {
                 vf p[2][2], d[2][2];
@@ -239,13 +252,23 @@ static void attend_backward_head_bf16(attention_job *job, int64_t b, int64_t h, 
                 }
             }
         }
-        head_product(rows, D, pairs_of(L), s.p_rows, (a_layout){s.row, 1, H_ROWS * s.row}, s.k_down, dq + r0 * 3 * C, 3 * C, false);
+        head_product(rows, s.width, pairs_of(L), s.p_rows, (a_layout){s.row, 1, H_ROWS * s.row}, s.k_down, s.out, false);
+        write_head(after(dq, r0 * 3 * C), 3 * C, s.out, s.width, rows, D, NULL);
         a_layout layout = keys_by_queries(s.p_columns, pairs, s.lanes, s.spare);
-        head_product(L, D, pairs_of(rows), s.p_columns, layout, s.d_panels, dv, 3 * C, r0 > 0);
+        head_product(L, s.width, pairs_of(rows), s.p_columns, layout, s.d_panels, s.d_values, r0 > 0);
         keys_by_queries(s.s_columns, pairs, s.lanes, s.spare);
-        head_product(L, D, pairs_of(rows), s.s_columns, layout, s.q_panels, dk, 3 * C, r0 > 0);
+        head_product(L, s.width, pairs_of(rows), s.s_columns, layout, s.q_panels, s.d_keys, r0 > 0);
     }
+    write_head(dk, 3 * C, s.d_keys, s.width, L, D, NULL);
+    write_head(dv, 3 * C, s.d_values, s.width, L, D, NULL);
     UNITS_END();
+}
+
+static void attend_head_bf16(attention_job *job, int64_t b, int64_t h, bool is_last, int worker) {
+    WITH_HALF(job->a->qkv, attend_head_of(job, b, h, is_last, worker, half));
+}
+static void attend_backward_head_bf16(attention_job *job, int64_t b, int64_t h, bool is_last, int worker) {
+    WITH_HALF(job->a->qkv, attend_backward_head_of(job, b, h, is_last, worker, half));
 }
 
 INLINE void each_head(void *raw, int64_t index, int worker, void (*head)(attention_job *, int64_t, int64_t, bool, int)) {

@@ -13,20 +13,21 @@
 
 typedef struct {
     const char *name;
+    bool takes_half;
     void (*multiply)(ck_context *, const ck_product *);
-    void (*add_column_sums)(ck_context *, int64_t, int64_t, const float *, int64_t, float *);
+    void (*add_column_sums)(ck_context *, int64_t, int64_t, ck_elements, int64_t, float *);
     void (*activate)(ck_context *, int64_t, ck_activation, const float *, float *);
     void (*exponential)(ck_context *, int64_t, const float *, float *);
     void (*dropout_rows)(ck_context *, int64_t, int64_t, float *, const ck_dropout *);
     void (*residual_norm)(ck_context *, int64_t, int64_t, float *, const float *, const float *, const float *, float,
                           const ck_dropout *, float *, float *);
     void (*residual_norm_backward)(ck_context *, int64_t, int64_t, const float *, const float *, const float *,
-                                   const float *, const ck_dropout *, float *, float *, float *, float *);
+                                   const float *, const ck_dropout *, float *, ck_elements, float *, float *);
     void (*embed)(ck_context *, const ck_embedding *);
     void (*embed_backward_norm)(ck_context *, const ck_embedding *, float *, float *, float *);
     void (*scatter_add)(ck_context *, int64_t, int64_t, const int32_t *, const float *, float *);
     void (*attend)(ck_context *, const ck_attention *);
-    void (*attend_backward)(ck_context *, const ck_attention *, const float *, float *);
+    void (*attend_backward)(ck_context *, const ck_attention *, ck_elements, ck_elements);
     double (*ceiling)(ck_context *, ck_format, int64_t);
 } ck_table;
 

@@ -75,10 +75,15 @@ const char *ck_isa_name(ck_isa isa) {
     return table ? table->name : "unknown";
 }
 
+bool ck_isa_takes_half(ck_isa isa) {
+    const ck_table *table = ck_isa_table(isa);
+    return table && table->takes_half;
+}
+
 #define TABLE ck_context_table(context)
 
 void ck_multiply(ck_context *context, const ck_product *p) { TABLE->multiply(context, p); }
-void ck_add_column_sums(ck_context *context, int64_t rows, int64_t columns, const float *x, int64_t row, float *out) {
+void ck_add_column_sums(ck_context *context, int64_t rows, int64_t columns, ck_elements x, int64_t row, float *out) {
     TABLE->add_column_sums(context, rows, columns, x, row, out);
 }
 void ck_activate(ck_context *context, int64_t n, ck_activation a, const float *x, float *y) {
@@ -95,7 +100,7 @@ void ck_residual_norm(ck_context *context, int64_t T, int64_t C, float *branch, 
 }
 void ck_residual_norm_backward(ck_context *context, int64_t T, int64_t C, const float *dy, const float *z,
                                const float *statistics, const float *gamma, const ck_dropout *d, float *dz,
-                               float *d_branch, float *dgamma, float *dbeta) {
+                               ck_elements d_branch, float *dgamma, float *dbeta) {
     TABLE->residual_norm_backward(context, T, C, dy, z, statistics, gamma, d, dz, d_branch, dgamma, dbeta);
 }
 void ck_embed(ck_context *context, const ck_embedding *e) { TABLE->embed(context, e); }
@@ -106,7 +111,7 @@ void ck_scatter_add(ck_context *context, int64_t T, int64_t C, const int32_t *in
     TABLE->scatter_add(context, T, C, index, dz, table);
 }
 void ck_attend(ck_context *context, const ck_attention *a) { TABLE->attend(context, a); }
-void ck_attend_backward(ck_context *context, const ck_attention *a, const float *d_context, float *dqkv) {
+void ck_attend_backward(ck_context *context, const ck_attention *a, ck_elements d_context, ck_elements dqkv) {
     TABLE->attend_backward(context, a, d_context, dqkv);
 }
 double ck_ceiling(ck_context *context, ck_format format, int64_t rounds) { return TABLE->ceiling(context, format, rounds); }

@@ -26,6 +26,7 @@ static void multiply_any(ck_context *context, const ck_product *p) {
 
 const ck_table CK_TABLE = {
     .name = CK_NAME,
+    .takes_half = CK_UNITS != CK_UNITS_NONE,
     .multiply = multiply_any,
     .add_column_sums = add_column_sums,
     .activate = activate,

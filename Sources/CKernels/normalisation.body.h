@@ -62,15 +62,15 @@ typedef struct {
     const float *dy, *z, *statistics, *gamma;
     const ck_dropout *before;    // dropout of dy, applied before the norm's backward (embeddings)
     const ck_dropout *after;     // dropout of dz, giving d_branch
-    float *dz, *d_branch, *partial;
+    float *dz, *partial;
+    ck_elements d_branch;
 } norm_backward_job;
 
 // One item keeps partial sums of dγ and dβ over its rows; they are added in order afterwards.
 enum { NORM_ROWS = 128 };
 
-static void norm_backward_item(void *raw, int64_t index, int worker) {
-    (void)worker;
-    norm_backward_job *j = raw;
+INLINE void norm_backward_rows(const norm_backward_job *j, int64_t index, bool half) {
+    ck_elements branch = {j->d_branch.at, half};
     int64_t C = j->C, end = (index + 1) * NORM_ROWS < j->T ? (index + 1) * NORM_ROWS : j->T;
     float *dgamma = j->partial ? j->partial + index * 2 * C : NULL, *dbeta = j->partial ? dgamma + C : NULL;
     if (dgamma) memset(dgamma, 0, (size_t)(2 * C) * sizeof(float));
@@ -103,10 +103,16 @@ static void norm_backward_item(void *raw, int64_t index, int worker) {
             vf x = (load_some(z + i, n) - mean) * rstd;
             vf d = (load_some(dz + i, n) - mean_g - x * mean_gx) * rstd;
             store_some(dz + i, d, n);
-            if (j->d_branch)
-                store_some(j->d_branch + t * C + i, after.on ? d * dropout_factor(after_row, (uint32_t)i, after) : d, n);
+            if (branch.at)
+                store_elements(branch, t * C + i, after.on ? d * dropout_factor(after_row, (uint32_t)i, after) : d, n);
         }
     }
+}
+
+static void norm_backward_item(void *raw, int64_t index, int worker) {
+    (void)worker;
+    norm_backward_job *j = raw;
+    WITH_HALF(j->d_branch, norm_backward_rows(j, index, half));
 }
 
 static void norm_backward(ck_context *context, norm_backward_job *j, float *dgamma, float *dbeta) {
@@ -123,7 +129,7 @@ static void norm_backward(ck_context *context, norm_backward_job *j, float *dgam
 
 static void residual_norm_backward(ck_context *context, int64_t T, int64_t C, const float *dy, const float *z,
                                    const float *statistics, const float *gamma, const ck_dropout *d, float *dz,
-                                   float *d_branch, float *dgamma, float *dbeta) {
+                                   ck_elements d_branch, float *dgamma, float *dbeta) {
     norm_backward_job j = {.T = T, .C = C, .dy = dy, .z = z, .statistics = statistics, .gamma = gamma, .after = d,
                            .dz = dz, .d_branch = d_branch};
     norm_backward(context, &j, dgamma, dbeta);

@@ -1,5 +1,5 @@
-// How products of bfloat16 are laid out for the units that multiply them: float32 is rounded to nearest even, two elements that are
-// neighbours along k are one 32-bit pair.
+// How products of bfloat16 are laid out for the units that multiply them: two elements that are neighbours along k are one 32-bit
+// pair. What is float32 in memory is rounded to nearest even, what is bfloat16 there is taken as it is.
 #include "bf16_units.h"
 
 enum {
@@ -57,22 +57,32 @@ INLINE vu pair_within(vf first, vf second) {
 INLINE vu load_pairs(const uint32_t *p) { return (vu)load((const float *)p); }
 INLINE void store_pairs(uint32_t *p, vu x) { store((float *)p, (vf)x); }
 /// Pairs of neighbours from the next `count` elements, at most 2·W; an odd last one is paired with zero, as is what lies beyond.
-INLINE vu load_neighbours(const float *from, int64_t count) {
-    if (count >= 2 * W) return pair_within(load(from), load(from + W));
-    return pair_within(load_some(from, count), count > W ? load_some(from + W, count - W) : (vf){0});
-}
-
-/// out[c] = the pair (from[c], from[c + next]); `next` 0 makes the second one zero.
-INLINE void pair_rows(const float *from, int64_t next, int64_t columns, uint32_t *out) {
-    for (int64_t c = 0; c < columns; c += W) {
-        vf high = next ? load_some(from + next + c, columns - c) : (vf){0};
-        store_some((float *)(out + c), (vf)pair_up(load_some(from + c, columns - c), high), columns - c);
+INLINE vu load_neighbours(ck_elements e, int64_t count) {
+    if (e.half) {
+        if (count >= 2 * W) return load_pairs(e.at);
+#ifdef CK_EMULATED
+        vu pairs = {0};
+        memcpy(&pairs, e.at, (size_t)count * sizeof(uint16_t));
+        return pairs;
+#else
+        return (vu)_mm512_maskz_loadu_epi16((__mmask32)((1u << count) - 1), e.at);
+#endif
     }
+    if (count >= 2 * W) return pair_within(load_elements(e, 0, W), load_elements(e, W, W));
+    return pair_within(load_elements(e, 0, count), count > W ? load_elements(e, W, count - W) : (vf){0});
+}
+/// out[i] = (low[i], high[i]) for the first `count` lanes; without `is_pair` the second is zero.
+INLINE vu pair_of_rows(ck_elements low, ck_elements high, bool is_pair, int64_t count) {
+    vf x = load_elements(low, 0, count), y = is_pair ? load_elements(high, 0, count) : (vf){0};
+    return low.half ? (vu)x >> 16 | (vu)y : pair_up(x, y);
+}
+INLINE uint32_t pair_of(ck_elements e, int64_t low, int64_t high, bool is_pair) {
+    return bf16_bits_of(element(e, low)) >> 16 | (is_pair ? bf16_bits_of(element(e, high)) : 0);
 }
 
-static void pair_neighbours(const float *from, int64_t count, uint32_t *out) {
+static void pair_neighbours(ck_elements e, int64_t count, uint32_t *out) {
     for (int64_t i = 0; i < count; i += 2 * W)
-        store_some((float *)(out + i / 2), (vf)load_neighbours(from + i, count - i), (count - i + 1) / 2);
+        store_some((float *)(out + i / 2), (vf)load_neighbours(after(e, i), count - i), (count - i + 1) / 2);
 }
 
 #define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
@@ -107,16 +117,16 @@ INLINE void transpose_pairs(vu x[16]) {
 }
 
 /// out[pair][row] for `rows` ≤ 16 rows, contiguous along k; 16 lanes of each of the `pairs` rows of `out` are written.
-static void pack_across(const float *from, int64_t row, int64_t rows, int64_t K, int64_t pairs, uint32_t *out, int64_t out_row) {
+INLINE void pack_across(ck_elements e, int64_t row, int64_t rows, int64_t K, int64_t pairs, uint32_t *out, int64_t out_row) {
     for (int64_t p = 0; p < pairs; p += W) {
         vu x[16];
         int64_t left = K - 2 * p, n = pairs - p < 16 ? pairs - p : 16;
         if (rows == 16 && left >= 2 * W) {
 #pragma clang loop unroll(full)
-            for (int i = 0; i < 16; i++) x[i] = pair_within(load(from + i * row + 2 * p), load(from + i * row + 2 * p + W));
+            for (int i = 0; i < 16; i++) x[i] = load_neighbours(after(e, i * row + 2 * p), 2 * W);
         } else {
             for (int i = 0; i < 16; i++)
-                x[i] = i < rows && left > 0 ? load_neighbours(from + i * row + 2 * p, left) : (vu){0};
+                x[i] = i < rows && left > 0 ? load_neighbours(after(e, i * row + 2 * p), left) : (vu){0};
         }
         transpose_pairs(x);
         if (n == 16) {
@@ -142,42 +152,35 @@ INLINE a_layout layout_of(int64_t a_col, int64_t K) {
 /// Elements that packed rows of A take.
 INLINE int64_t packed_a_size(int64_t rows, int64_t K) { return round_up(rows, H_ROWS) * a_stride(K); }
 
-/// `rows` rounded up to H_ROWS, zero beyond rows and K.
-static void pack_a_pairs(const float *a, int64_t a_row, int64_t a_col, int64_t rows, int64_t K, uint32_t *out) {
+INLINE void pack_a_of(ck_elements a, int64_t a_row, int64_t a_col, int64_t rows, int64_t K, uint32_t *out) {
     int64_t pairs = (K + 1) / 2, padded = pairs_of(K);
     a_layout layout = layout_of(a_col, K);
     if (a_col == 1) {
         for (int64_t i = 0; i < round_up(rows, H_ROWS); i++) {
             uint32_t *to = out + i * layout.row_step;
             int64_t filled = i < rows ? pairs : 0;
-            if (filled) pair_neighbours(a + i * a_row, K, to);
+            if (filled) pair_neighbours(after(a, i * a_row), K, to);
             memset(to + filled, 0, (size_t)(padded - filled) * sizeof *to);
         }
         return;
     }
 #if CK_UNITS == CK_UNITS_DOT
     for (int64_t p = 0; p < pairs; p++) {
-        const float *low = a + 2 * p * a_col, *high = 2 * p + 1 < K ? low + a_col : NULL;
+        bool is_pair = 2 * p + 1 < K;
+        ck_elements low = after(a, 2 * p * a_col), high = after(low, is_pair ? a_col : 0);
         if (p + H_AHEAD < pairs)  // rows lie on pages of their own, which the processor does not look ahead into
-            for (int64_t i = 0; i < rows; i += 64 / sizeof(float)) {
-                __builtin_prefetch(low + 2 * H_AHEAD * a_col + i * a_row);
-                __builtin_prefetch(low + (2 * H_AHEAD + 1) * a_col + i * a_row);
+            for (int64_t i = 0; i < rows; i += 64 / (a.half ? 2 : 4)) {
+                __builtin_prefetch(after(low, 2 * H_AHEAD * a_col + i * a_row).at);
+                __builtin_prefetch(after(low, (2 * H_AHEAD + 1) * a_col + i * a_row).at);
             }
         for (int64_t i = 0; i < rows; i += H_ROWS) {
             uint32_t *to = out + i / H_ROWS * layout.block + p * H_ROWS;
             int64_t n = rows - i < H_ROWS ? rows - i : H_ROWS;
-            vf x, y = {0};
-            if (a_row == 1) {
-                x = load_some(low + i, n);
-                if (high) y = load_some(high + i, n);
-            } else {
-                x = (vf){0};
-                for (int64_t r = 0; r < n; r++) {
-                    x[r] = low[(i + r) * a_row];
-                    if (high) y[r] = high[(i + r) * a_row];
-                }
-            }
-            store_some((float *)to, (vf)pair_up(x, y), H_ROWS);
+            vu x = {0};
+            if (a_row == 1) x = pair_of_rows(after(low, i), after(high, i), is_pair, n);
+            else
+                for (int64_t r = 0; r < n; r++) x[r] = pair_of(low, (i + r) * a_row, (i + r) * a_row + a_col, is_pair);
+            store_some((float *)to, (vf)x, H_ROWS);
         }
     }
 #else
@@ -187,9 +190,9 @@ static void pack_a_pairs(const float *a, int64_t a_row, int64_t a_col, int64_t r
             for (int64_t p = 0; p < padded; p += 16) {
                 vu x[16];
                 for (int64_t r = 0; r < 16; r++) {
-                    const float *low = a + i + 2 * (p + r) * a_col;
                     int64_t left = K - 2 * (p + r);
-                    x[r] = n > 0 && left > 0 ? pair_up(load_some(low, n), left > 1 ? load_some(low + a_col, n) : (vf){0}) : (vu){0};
+                    ck_elements low = after(a, i + 2 * (p + r) * a_col);
+                    x[r] = n > 0 && left > 0 ? pair_of_rows(low, after(low, a_col), left > 1, n) : (vu){0};
                 }
                 transpose_pairs(x);
                 for (int64_t r = 0; r < 16; r++) store_pairs(out + (i + r) * layout.row_step + p, x[r]);
@@ -199,43 +202,45 @@ static void pack_a_pairs(const float *a, int64_t a_row, int64_t a_col, int64_t r
     }
     for (int64_t i = 0; i < round_up(rows, H_ROWS); i++)
         for (int64_t p = 0; p < padded; p++) {
-            const float *from = a + i * a_row + 2 * p * a_col;
-            float low = i < rows && 2 * p < K ? from[0] : 0, high = i < rows && 2 * p + 1 < K ? from[a_col] : 0;
-            out[i * layout.row_step + p] = bf16_bits_of(low) >> 16 | bf16_bits_of(high);
+            int64_t low = i * a_row + 2 * p * a_col;
+            out[i * layout.row_step + p] = i < rows && p < pairs ? pair_of(a, low, low + a_col, 2 * p + 1 < K) : 0;
         }
 #endif
 }
 
-/// `count` panels of NR columns, out[panel][k/2][NR], zero beyond columns and K; `columns` counts those of all panels.
-static void pack_b_pairs(const float *b, int64_t b_row, int64_t b_col, int64_t K, int64_t columns, uint32_t *out) {
+/// `rows` rounded up to H_ROWS, zero beyond rows and K.
+static void pack_a_pairs(ck_elements a, int64_t a_row, int64_t a_col, int64_t rows, int64_t K, uint32_t *out) {
+    WITH_HALF(a, pack_a_of((ck_elements){a.at, half}, a_row, a_col, rows, K, out));
+}
+
+INLINE void pack_b_of(ck_elements b, int64_t b_row, int64_t b_col, int64_t K, int64_t columns, uint32_t *out) {
     int64_t pairs = (K + 1) / 2, padded = pairs_of(K), panel = padded * NR;
     if (b_row == 1) {
         for (int64_t j = 0; j < columns; j += NR)
             for (int64_t h = 0; h < NR; h += 16) {
                 int64_t left = columns - j - h;
-                pack_across(b + (j + h) * b_col, b_col, left < 0 ? 0 : left < 16 ? left : 16, K, padded, out + j / NR * panel + h, NR);
+                pack_across(after(b, (j + h) * b_col), b_col, left < 0 ? 0 : left < 16 ? left : 16, K, padded, out + j / NR * panel + h, NR);
             }
         return;
     }
     for (int64_t p = 0; p < padded; p++) {
-        const float *low = b + 2 * p * b_row;
-        int64_t left = K - 2 * p;
+        bool is_pair = K - 2 * p > 1;
+        ck_elements low = after(b, 2 * p * b_row), high = after(low, is_pair ? b_row : 0);
         for (int64_t j = 0; j < columns; j += NR) {
             uint32_t *to = out + j / NR * panel + p * NR;
             int64_t n = columns - j < NR ? columns - j : NR;
-            if (b_col == 1 && n == NR && left > 1) {
-                store_pairs(to, pair_up(load(low + j), load(low + b_row + j)));
-                store_pairs(to + W, pair_up(load(low + j + W), load(low + b_row + j + W)));
-                continue;
-            }
             if (n < NR || p >= pairs) memset(to, 0, NR * sizeof *to);
             if (p >= pairs) continue;
-            if (b_col == 1) pair_rows(low + j, left > 1 ? b_row : 0, n, to);
+            if (b_col == 1)
+                for (int64_t c = 0; c < n; c += W)
+                    store_some((float *)(to + c), (vf)pair_of_rows(after(low, j + c), after(high, j + c), is_pair, n - c), n - c);
             else
-                for (int64_t i = 0; i < n; i++) {
-                    const float *from = low + (j + i) * b_col;
-                    to[i] = bf16_bits_of(from[0]) >> 16 | bf16_bits_of(left > 1 ? from[b_row] : 0);
-                }
+                for (int64_t i = 0; i < n; i++) to[i] = pair_of(low, (j + i) * b_col, (j + i) * b_col + b_row, is_pair);
         }
     }
+}
+
+/// `count` panels of NR columns, out[panel][k/2][NR], zero beyond columns and K; `columns` counts those of all panels.
+static void pack_b_pairs(ck_elements b, int64_t b_row, int64_t b_col, int64_t K, int64_t columns, uint32_t *out) {
+    WITH_HALF(b, pack_b_of((ck_elements){b.at, half}, b_row, b_col, K, columns, out));
 }

@@ -134,7 +134,7 @@ static void product_pack_item(void *raw, int64_t index, int worker) {
     float *out = j->packed + k * j->panels * NR;
     for (int64_t panel = first; panel < j->panels && panel < first + PANELS_PER_ITEM; panel++) {
         int64_t column = panel * NR, columns = p->n - column < NR ? p->n - column : NR;
-        pack_b_panel(p->b + (j->k0 + k) * p->b_row + column * p->b_col, p->b_row, p->b_col, kn, columns,
+        pack_b_panel((const float *)p->b.at + (j->k0 + k) * p->b_row + column * p->b_col, p->b_row, p->b_col, kn, columns,
                      out + panel * kn * NR);
         if (p->format == CK_BF16) round_to_bf16(out + panel * kn * NR, kn * NR);
     }
@@ -145,12 +145,12 @@ static void product_pack_item(void *raw, int64_t index, int worker) {
 static void finish_tile(const ck_product *p, int64_t row0, int64_t rows, int64_t column, int64_t end) {
     if (!p->bias && !p->activated && !p->u_to_h) return;
     for (int64_t i = row0; i < row0 + rows; i++) {
-        float *c = p->c + i * p->c_row;
+        float *c = (float *)p->c.at + i * p->c_row;
         if (p->bias)
             for (int64_t n = column; n < end; n += W)
                 store_some(c + n, load_some(c + n, end - n) + load_some(p->bias + n, end - n), end - n);
-        if (p->activated) activate_row(p->activation, c + column, p->activated + i * p->c_row + column, end - column);
-        if (p->u_to_h) activation_backward_row(p->activation, p->u_to_h + i * p->c_row + column, c + column, end - column);
+        if (p->activated) activate_row(p->activation, c + column, (float *)p->activated + i * p->c_row + column, end - column);
+        if (p->u_to_h) activation_backward_row(p->activation, (float *)p->u_to_h + i * p->c_row + column, c + column, end - column);
     }
 }
 
@@ -164,13 +164,13 @@ static void product_tile_item(void *raw, int64_t index, int worker) {
     for (int64_t k = 0; k < j->kn; k += KC) {
         int64_t kn = j->kn - k < KC ? j->kn - k : KC;
         bool accumulate = p->accumulate || j->k0 + k > 0;
-        pack_a(p->a + row0 * p->a_row + (j->k0 + k) * p->a_col, p->a_row, p->a_col, rows, kn, a);
+        pack_a((const float *)p->a.at + row0 * p->a_row + (j->k0 + k) * p->a_col, p->a_row, p->a_col, rows, kn, a);
         if (p->format == CK_BF16) round_to_bf16(a, round_up(rows, MR) * kn);
         const float *block = j->packed + k * j->panels * NR;
         for (int64_t panel = panel0; panel < panel_end; panel++) {
             int64_t column = panel * NR, columns = p->n - column < NR ? p->n - column : NR;
             for (int64_t i = 0; i < rows; i += MR)
-                register_kernel(kn, a + i * kn, block + panel * kn * NR, p->c + (row0 + i) * p->c_row + column, p->c_row,
+                register_kernel(kn, a + i * kn, block + panel * kn * NR, (float *)p->c.at + (row0 + i) * p->c_row + column, p->c_row,
                                 rows - i < MR ? rows - i : MR, columns, accumulate);
         }
     }
@@ -199,7 +199,7 @@ static void multiply(ck_context *context, const ck_product *p) {
     int64_t deepest = p->k < K_SHARED ? p->k : K_SHARED;
     j.packed = ck_shared_scratch(context, (size_t)(deepest * j.panels * NR) * sizeof(float));
     if (p->k <= 0 && !p->accumulate)  // an empty sum
-        for (int64_t i = 0; i < p->m; i++) memset(p->c + i * p->c_row, 0, (size_t)p->n * sizeof(float));
+        for (int64_t i = 0; i < p->m; i++) memset((float *)p->c.at + i * p->c_row, 0, (size_t)p->n * sizeof(float));
     do {
         j.kn = p->k - j.k0 < K_SHARED ? p->k - j.k0 : K_SHARED;
         int64_t groups = (j.panels + PANELS_PER_ITEM - 1) / PANELS_PER_ITEM;
@@ -233,21 +233,26 @@ static void multiply_local(ck_format format, int64_t M, int64_t N, int64_t K, co
 
 enum { SUM_ROWS = 256 };
 
-typedef struct { int64_t rows, columns, row; const float *x; float *partial; } column_sum_job;
+typedef struct { int64_t rows, columns, row; ck_elements x; float *partial; } column_sum_job;
+
+INLINE void sum_rows(const column_sum_job *j, int64_t first, int64_t end, float *out, bool half) {
+    ck_elements x = {j->x.at, half};
+    memset(out, 0, (size_t)j->columns * sizeof(float));
+    for (int64_t i = first; i < end; i++)
+        for (int64_t n = 0; n < j->columns; n += W) {
+            int64_t left = j->columns - n;
+            store_some(out + n, load_some(out + n, left) + load_elements(x, i * j->row + n, left), left);
+        }
+}
 
 static void column_sum_item(void *raw, int64_t index, int worker) {
     (void)worker;
     column_sum_job *j = raw;
-    float *out = j->partial + index * j->columns;
-    int64_t end = (index + 1) * SUM_ROWS < j->rows ? (index + 1) * SUM_ROWS : j->rows;
-    memset(out, 0, (size_t)j->columns * sizeof(float));
-    for (int64_t i = index * SUM_ROWS; i < end; i++)
-        for (int64_t n = 0; n < j->columns; n += W)
-            store_some(out + n, load_some(out + n, j->columns - n) + load_some(j->x + i * j->row + n, j->columns - n),
-                       j->columns - n);
+    int64_t first = index * SUM_ROWS, end = first + SUM_ROWS < j->rows ? first + SUM_ROWS : j->rows;
+    WITH_HALF(j->x, sum_rows(j, first, end, j->partial + index * j->columns, half));
 }
 
-static void add_column_sums(ck_context *context, int64_t rows, int64_t columns, const float *x, int64_t row, float *out) {
+static void add_column_sums(ck_context *context, int64_t rows, int64_t columns, ck_elements x, int64_t row, float *out) {
     int64_t chunks = (rows + SUM_ROWS - 1) / SUM_ROWS;
     column_sum_job j = {rows, columns, row, x, ck_shared_scratch(context, (size_t)(chunks * columns + 1) * sizeof(float))};
     ck_parallel(context, chunks, column_sum_item, &j);

@@ -1,8 +1,8 @@
 // Matrix products of bfloat16 with sums in float32, by the processor's units for them.
 //
-// A and B come as float32, are rounded to nearest even while they are packed, and multiply as pairs along k: A as rows of
-// pairs or panels (see `a_layout`), B as panels of NR columns, [pair of k][NR]. Grid, order of sums and independence of threads
-// and neighbours are as in product.body.h.
+// A and B are packed as pairs along k: A as rows of pairs or panels (see `a_layout`), B as panels of NR columns, [pair of k][NR].
+// Grid, order of sums and independence of threads and neighbours are as in product.body.h. A product that ends as bfloat16 is
+// summed in float32 beside C, over the whole of k, and rounded once.
 #include "pack_bf16.body.h"
 
 #if CK_UNITS == CK_UNITS_DOT
@@ -142,13 +142,48 @@ static void pair_pack_item(void *raw, int64_t index, int worker) {
     int64_t k = index / groups * H_KC, kn = j->kn - k < H_KC ? j->kn - k : H_KC;
     if (group >= b_groups(j)) {
         int64_t row = (group - b_groups(j)) * A_ROWS_PER_ITEM, rows = p->m - row < A_ROWS_PER_ITEM ? p->m - row : A_ROWS_PER_ITEM;
-        pack_a_pairs(p->a + row * p->a_row + (j->k0 + k) * p->a_col, p->a_row, p->a_col, rows, kn, shared_a(j, k, kn, row));
+        pack_a_pairs(after(p->a, row * p->a_row + (j->k0 + k) * p->a_col), p->a_row, p->a_col, rows, kn, shared_a(j, k, kn, row));
         return;
     }
     int64_t first = group * PANELS_PER_ITEM, column = first * NR;
     int64_t columns = p->n - column < PANELS_PER_ITEM * NR ? p->n - column : PANELS_PER_ITEM * NR;
-    pack_b_pairs(p->b + (j->k0 + k) * p->b_row + column * p->b_col, p->b_row, p->b_col, kn, columns,
+    pack_b_pairs(after(p->b, (j->k0 + k) * p->b_row + column * p->b_col), p->b_row, p->b_col, kn, columns,
                  j->packed + k / 2 * j->panels * NR + first * pairs_of(kn) * NR);
+}
+
+/// Where a tile is summed: in C, or beside it.
+typedef struct { float *at; int64_t row, columns; } tile_place;
+
+/// As `finish_tile`, of a row beside C that ends as bfloat16, as `activated` and `u_to_h` are; each but c may be null.
+INLINE void finish_half_row(ck_activation kind, const float *x, const float *bias, uint16_t *c, uint16_t *activated, uint16_t *u_to_h,
+                            int64_t columns) {
+    for (int64_t i = 0; i < columns; i += W) {
+        int64_t n = columns - i;
+        vf y = load_some(x + i, n);
+        if (bias) y += load_some(bias + i, n);
+        if (u_to_h) {
+            vf h, d = activate_derivative_f(kind, load_half(u_to_h + i, n), &h);
+            y *= d;
+            store_half(u_to_h + i, h, n);
+        }
+        store_half(c + i, y, n);
+        if (activated) store_half(activated + i, activate_f(kind, load_half(c + i, n)), n);
+    }
+}
+
+static void finish_half(const ck_product *p, const float *tile, int64_t tile_row, int64_t row0, int64_t rows, int64_t column, int64_t end) {
+    for (int64_t i = 0; i < rows; i++) {
+        int64_t at = (row0 + i) * p->c_row + column, n = end - column;
+        const float *x = tile + i * tile_row, *bias = p->bias ? p->bias + column : NULL;
+        uint16_t *c = (uint16_t *)p->c.at + at, *activated = p->activated ? (uint16_t *)p->activated + at : NULL;
+        uint16_t *u = p->u_to_h ? (uint16_t *)p->u_to_h + at : NULL;
+        switch (p->activation) {  // a constant kind, so that each loop is straight-line code
+        case CK_ACT_GELU: finish_half_row(CK_ACT_GELU, x, bias, c, activated, u, n); break;
+        case CK_ACT_GELU_TANH: finish_half_row(CK_ACT_GELU_TANH, x, bias, c, activated, u, n); break;
+        case CK_ACT_RELU: finish_half_row(CK_ACT_RELU, x, bias, c, activated, u, n); break;
+        default: finish_half_row(CK_ACT_NONE, x, bias, c, activated, NULL, n);
+        }
+    }
 }
 
 static void pair_tile_item(void *raw, int64_t index, int worker) {
@@ -157,24 +192,32 @@ static void pair_tile_item(void *raw, int64_t index, int worker) {
     int64_t row0 = index / j->column_tiles * j->tile_rows, panel0 = index % j->column_tiles * j->tile_panels;
     int64_t rows = p->m - row0 < j->tile_rows ? p->m - row0 : j->tile_rows;
     int64_t panel_end = panel0 + j->tile_panels < j->panels ? panel0 + j->tile_panels : j->panels;
-    uint32_t *own = j->packed_a ? NULL : ck_worker_scratch(j->context, worker, (size_t)packed_a_size(j->tile_rows, H_KC) * sizeof *own);
+    int64_t own_size = j->packed_a ? 0 : round_up(packed_a_size(j->tile_rows, H_KC), 16), width = (panel_end - panel0) * NR;
+    int64_t beside_size = p->c.half ? j->tile_rows * j->tile_panels * NR : 0;
+    uint32_t *scratch = ck_worker_scratch(j->context, worker, (size_t)(own_size + beside_size) * sizeof *scratch);
+    uint32_t *own = j->packed_a ? NULL : scratch;
+    tile_place to = {(float *)p->c.at + row0 * p->c_row + panel0 * NR, p->c_row, p->n - panel0 * NR};
+    if (p->c.half) to = (tile_place){(float *)(scratch + own_size), width, width};
+    if (p->c.half && j->kn == 0) memset(to.at, 0, (size_t)beside_size * sizeof *to.at);  // an empty sum
     UNITS_BEGIN();
     for (int64_t k = 0; k < j->kn; k += H_KC) {
         int64_t kn = j->kn - k < H_KC ? j->kn - k : H_KC, pairs = pairs_of(kn);
         a_layout layout = layout_of(p->a_col, kn);
         bool accumulate = p->accumulate || j->k0 + k > 0;
         const uint32_t *a = own;
-        if (own) pack_a_pairs(p->a + row0 * p->a_row + (j->k0 + k) * p->a_col, p->a_row, p->a_col, rows, kn, own);
+        if (own) pack_a_pairs(after(p->a, row0 * p->a_row + (j->k0 + k) * p->a_col), p->a_row, p->a_col, rows, kn, own);
         else a = shared_a(j, k, kn, row0);
-        const uint32_t *from = j->packed + k / 2 * j->panels * NR;
+        const uint32_t *b = j->packed + k / 2 * j->panels * NR;
         for (int64_t i = 0; i < rows; i += H_ROWS)
             for (int64_t panel = panel0; panel < panel_end; panel++)
-                block(pairs, a + i / H_ROWS * layout.block, layout, from + panel * pairs * NR, p->c + (row0 + i) * p->c_row + panel * NR,
-                      p->c_row, rows - i, p->n - panel * NR, accumulate);
+                block(pairs, a + i / H_ROWS * layout.block, layout, b + panel * pairs * NR,
+                      to.at + i * to.row + (panel - panel0) * NR, to.row, rows - i, to.columns - (panel - panel0) * NR, accumulate);
     }
     UNITS_END();
     if (j->k0 + j->kn < p->k) return;
-    finish_tile(p, row0, rows, panel0 * NR, panel_end * NR < p->n ? panel_end * NR : p->n);
+    int64_t end = panel_end * NR < p->n ? panel_end * NR : p->n;
+    if (p->c.half) finish_half(p, to.at, width, row0, rows, panel0 * NR, end);
+    else finish_tile(p, row0, rows, panel0 * NR, end);
 }
 
 static void multiply_bf16(ck_context *context, const ck_product *p) {
@@ -188,14 +231,15 @@ static void multiply_bf16(ck_context *context, const ck_product *p) {
     while (j.row_tiles * j.column_tiles < ENOUGH_ITEMS && (j.panels + j.column_tiles - 1) / j.column_tiles > 2) j.column_tiles++;
     j.tile_panels = (j.panels + j.column_tiles - 1) / j.column_tiles;
     j.column_tiles = (j.panels + j.tile_panels - 1) / j.tile_panels;
-    int64_t deepest = p->k < H_SHARED ? p->k : H_SHARED, b_size = pairs_of(deepest) * j.panels * NR;
+    int64_t shared = p->c.half ? p->k : H_SHARED;
+    int64_t deepest = p->k < shared ? p->k : shared, b_size = pairs_of(deepest) * j.panels * NR;
     int64_t a_size = p->a_col == 1 ? 0 : (deepest + H_KC - 1) / H_KC * packed_a_size(p->m, H_KC);
     j.packed = ck_shared_scratch(context, (size_t)(b_size + a_size) * sizeof *j.packed);
     if (a_size > 0) j.packed_a = j.packed + b_size;
     if (p->k <= 0 && !p->accumulate)  // an empty sum
-        for (int64_t i = 0; i < p->m; i++) memset(p->c + i * p->c_row, 0, (size_t)p->n * sizeof(float));
+        for (int64_t i = 0; i < p->m && !p->c.half; i++) memset((float *)p->c.at + i * p->c_row, 0, (size_t)p->n * sizeof(float));
     do {
-        j.kn = p->k - j.k0 < H_SHARED ? p->k - j.k0 : H_SHARED;
+        j.kn = p->k - j.k0 < shared ? p->k - j.k0 : shared;
         ck_parallel(context, (b_groups(&j) + a_groups(&j)) * ((j.kn + H_KC - 1) / H_KC), pair_pack_item, &j);
         ck_parallel(context, j.row_tiles * j.column_tiles, pair_tile_item, &j);
         j.k0 += j.kn;

@@ -94,6 +94,55 @@ INLINE uint32_t bf16_bits_of(float x) {
     return (x == x ? bits + 0x7fff + (bits >> 16 & 1) : bits | 0x400000) & 0xffff0000u;
 }
 
+typedef uint16_t vh __attribute__((vector_size(2 * W)));
+/// As `load_some` and `store_some`, of bfloat16.
+INLINE vf load_half(const uint16_t *p, int64_t n) {
+#if CK_MASKS == 512
+    __m256i x = n >= W ? _mm256_loadu_si256((const __m256i *)p) : _mm256_maskz_loadu_epi16(mask_below(n), p);
+    return (vf)_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16);
+#else
+    vh x = {0};
+    if (n >= W) memcpy(&x, p, sizeof x);
+    else for (int64_t i = 0; i < n; i++) x[i] = p[i];
+    return (vf)(__builtin_convertvector(x, vu) << 16);
+#endif
+}
+INLINE void store_half(uint16_t *p, vf y, int64_t n) {
+#if CK_MASKS == 512
+#if CK_UNITS != CK_UNITS_NONE
+    __m256i x = (__m256i)_mm512_cvtneps_pbh((__m512)y);
+#else
+    __m256i x = _mm512_cvtepi32_epi16((__m512i)(bf16_bits(y) >> 16));
+#endif
+    if (n >= W) _mm256_storeu_si256((__m256i *)p, x);
+    else _mm256_mask_storeu_epi16(p, mask_below(n), x);
+#else
+    vh x = __builtin_convertvector(bf16_bits(y) >> 16, vh);
+    if (n >= W) memcpy(p, &x, sizeof x);
+    else for (int64_t i = 0; i < n; i++) p[i] = x[i];
+#endif
+}
+
+/// The elements from the n-th on.
+INLINE ck_elements after(ck_elements e, int64_t n) { return (ck_elements){(char *)e.at + n * (e.half ? 2 : 4), e.half}; }
+/// The i-th vector element on, of which `n` are left.
+INLINE vf load_elements(ck_elements e, int64_t i, int64_t n) {
+    return e.half ? load_half((const uint16_t *)e.at + i, n) : load_some((const float *)e.at + i, n);
+}
+INLINE void store_elements(ck_elements e, int64_t i, vf x, int64_t n) {
+    if (e.half) store_half((uint16_t *)e.at + i, x, n);
+    else store_some((float *)e.at + i, x, n);
+}
+INLINE float element(ck_elements e, int64_t i) {
+    if (!e.half) return ((const float *)e.at)[i];
+    uint32_t bits = (uint32_t)((const uint16_t *)e.at)[i] << 16;
+    float x;
+    memcpy(&x, &bits, 4);
+    return x;
+}
+/// Calls an inline function with `half` a constant, so that its loops have no branch on it.
+#define WITH_HALF(e, call) do { if ((e).half) { const bool half = true; call; } else { const bool half = false; call; } } while (0)
+
 /// eˣ, relative error below 2e-7 for −87 ≤ x ≤ 88; clamped outside, a NaN stays one. Cephes' polynomial.
 INLINE vf exp_f(vf x) {
     x = min_f(splat(88.3f), max_f(splat(-87.3f), x));  // in this order both comparisons let a NaN through

@@ -15,7 +15,7 @@ struct EncoderLayer<B: Backend> {
     var output: Workspace<B.Scalar>.Slot { feedForward.y }
 
     /// Returns the output, [T, C].
-    func forward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, x: B.Source, activated: B.Target) -> B.Source {
+    func forward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, x: B.Source, activated: Elements<B.Scalar>) -> B.Source {
         attention.forward(p, workspace, x: x)
         feedForward.forward(p, workspace, x: B.Source(workspace(attention.y)), activated: activated)
         return B.Source(workspace(output))

@@ -7,7 +7,7 @@ struct FeedForward<B: Backend> {
     let up: Linear<B>, down: Linear<B>
     let norm: LayerNorm<B>
     /// [T, F] before the activation, kept; the activation's output is computed again by the backward pass.
-    let u: Workspace<B.Scalar>.Slot
+    let u: Workspace<B.Scalar>.CompactSlot
     let z: Workspace<B.Scalar>.Slot, statistics: Workspace<B.Scalar>.Slot, y: Workspace<B.Scalar>.Slot
 
     init(_ c: EncoderConfiguration, layer: Int, tokens: Int, layout: inout ParameterLayout,
@@ -18,16 +18,17 @@ struct FeedForward<B: Backend> {
         down = Linear(name + "output.dense", inputs: inner, outputs: width, unit: .block(layer), layout: &layout)
         norm = LayerNorm(name + "output.LayerNorm", width: width, epsilon: c.layerNormEpsilon, unit: .block(layer),
                          layout: &layout)
-        u = workspace.plan(tokens * inner)
+        u = workspace.planCompact(tokens * inner)
         z = workspace.plan(tokens * width)
         statistics = workspace.plan(tokens * 2)
         y = workspace.plan(tokens * width)
     }
 
     /// x [T, C] → `y`; `activated` is [T, F] of scratch.
-    func forward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, x: B.Source, activated: B.Target) {
-        up.forward(p.backend, p.weights, rows: p.T, x: x, y: workspace(u), activation: activation, activated: activated)
-        down.forward(p.backend, p.weights, rows: p.T, x: activated, y: workspace(z))
+    func forward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, x: B.Source, activated: Elements<B.Scalar>) {
+        up.forward(p.backend, p.weights, rows: p.T, x: Elements(x), y: workspace(u, isBF16: p.keepsBF16), activation: activation,
+                   activated: activated)
+        down.forward(p.backend, p.weights, rows: p.T, x: activated, y: Elements(workspace(z)))
         p.backend.residualNorm(
             T: p.T, C: width, branchToZ: workspace(z), residual: x, norm: norm.norm(p.weights),
             dropout: p.tokenDropout(\.hidden, site: DropoutSite.feedForwardOutput(layer: layer)),
@@ -38,17 +39,17 @@ struct FeedForward<B: Backend> {
     func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, _ scratch: BackwardScratch<B>, x: B.Source,
                   d: B.Target, gradient: B.Target?) {
         let dropout = p.tokenDropout(\.hidden, site: DropoutSite.feedForwardOutput(layer: layer))
-        let branch = dropout.probability > 0 ? workspace(scratch.branch) : d
+        let branch = dropout.probability > 0 ? workspace(scratch.branch, isBF16: p.keepsBF16) : Elements(d)
         p.backend.residualNormBackward(
             T: p.T, C: width, dy: d, z: workspace(z), statistics: workspace(statistics), norm: norm.norm(p.weights),
             dropout: dropout, dz: d, dBranch: dropout.probability > 0 ? branch : nil,
             dGamma: gradient.map { $0 + norm.gamma }, dBeta: gradient.map { $0 + norm.beta })
-        let du = workspace(scratch.inner), h = workspace(u)
+        let du = workspace(scratch.inner, isBF16: p.keepsBF16), h = workspace(u, isBF16: p.keepsBF16)
         down.inputGradient(p.backend, p.weights, rows: p.T, dy: branch, dx: du, accumulates: false, activation: activation, uToH: h)
         if let gradient {
             down.parameterGradient(p.backend, gradient, rows: p.T, dy: branch, x: h)
-            up.parameterGradient(p.backend, gradient, rows: p.T, dy: du, x: x)
+            up.parameterGradient(p.backend, gradient, rows: p.T, dy: du, x: Elements(x))
         }
-        up.inputGradient(p.backend, p.weights, rows: p.T, dy: du, dx: d, accumulates: true)
+        up.inputGradient(p.backend, p.weights, rows: p.T, dy: du, dx: Elements(d), accumulates: true)
     }
 }

@@ -9,6 +9,14 @@ struct ForwardPass<B: Backend> {
     let batch: PackedBatch
     let dropout: DropoutRates?
     let noise: EmbeddingNoise<B.Scalar>?
+    /// Whether compact places hold bfloat16 in this pass.
+    let keepsBF16: Bool
+
+    init(backend: B, weights: B.Source, owner: AnyObject, batch: PackedBatch, dropout: DropoutRates?, noise: EmbeddingNoise<B.Scalar>?) {
+        (self.backend, self.weights, self.owner, self.batch) = (backend, weights, owner, batch)
+        (self.dropout, self.noise) = (dropout, noise)
+        keepsBF16 = backend.keepsBF16
+    }
 
     var T: Int { batch.tokenCount }
 

@@ -19,8 +19,8 @@ struct Linear<B: Backend> {
     }
 
     /// Overwrites y [rows, outputs]; with an activation also `activated`.
-    func forward(_ backend: B, _ weights: B.Source, rows: Int, x: B.Source, xStride: Int? = nil, y: B.Target,
-                 activation: Activation = .none, activated: B.Target? = nil) {
+    func forward(_ backend: B, _ weights: B.Source, rows: Int, x: Elements<B.Scalar>, xStride: Int? = nil,
+                 y: Elements<B.Scalar>, activation: Activation = .none, activated: Elements<B.Scalar>? = nil) {
         var product = Product<B.Scalar>.linear(
             rows: rows, inputs: inputs, outputs: outputs, x: x, xStride: xStride, weight: weights + weight,
             bias: weights + bias, y: y)
@@ -30,8 +30,8 @@ struct Linear<B: Backend> {
     }
 
     /// Overwrites dx, or adds to it. With `uToH` x was activation(u): dx becomes the gradient of u, and u becomes x.
-    func inputGradient(_ backend: B, _ weights: B.Source, rows: Int, dy: B.Source, dx: B.Target, accumulates: Bool,
-                       activation: Activation = .none, uToH: B.Target? = nil) {
+    func inputGradient(_ backend: B, _ weights: B.Source, rows: Int, dy: Elements<B.Scalar>, dx: Elements<B.Scalar>,
+                       accumulates: Bool, activation: Activation = .none, uToH: Elements<B.Scalar>? = nil) {
         var product = Product<B.Scalar>.linearInputGradient(
             rows: rows, inputs: inputs, outputs: outputs, dy: dy, weight: weights + weight, dx: dx, accumulates: accumulates)
         product.activation = activation
@@ -40,7 +40,7 @@ struct Linear<B: Backend> {
     }
 
     /// Adds to the gradient of W and b.
-    func parameterGradient(_ backend: B, _ gradient: B.Target, rows: Int, dy: B.Source, x: B.Source) {
+    func parameterGradient(_ backend: B, _ gradient: B.Target, rows: Int, dy: Elements<B.Scalar>, x: Elements<B.Scalar>) {
         multiply(backend, .linearWeightGradient(
             rows: rows, inputs: inputs, outputs: outputs, dy: dy, x: x, dw: gradient + weight))
         backend.addColumnSums(rows: rows, columns: outputs, dy, stride: outputs, into: gradient + bias)

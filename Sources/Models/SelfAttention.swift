@@ -9,7 +9,7 @@ struct SelfAttention<B: Backend> {
     let isFused: Bool
     let output: Linear<B>
     let norm: LayerNorm<B>
-    let qkv: Workspace<B.Scalar>.Slot, context: Workspace<B.Scalar>.Slot, logSum: Workspace<B.Scalar>.Slot
+    let qkv: Workspace<B.Scalar>.CompactSlot, context: Workspace<B.Scalar>.CompactSlot, logSum: Workspace<B.Scalar>.Slot
     let z: Workspace<B.Scalar>.Slot, statistics: Workspace<B.Scalar>.Slot, y: Workspace<B.Scalar>.Slot
 
     init(_ c: EncoderConfiguration, layer: Int, tokens: Int, layout: inout ParameterLayout,
@@ -25,8 +25,8 @@ struct SelfAttention<B: Backend> {
         output = Linear(name + "output.dense", inputs: width, outputs: width, unit: .block(layer), layout: &layout)
         norm = LayerNorm(name + "output.LayerNorm", width: width, epsilon: c.layerNormEpsilon, unit: .block(layer),
                          layout: &layout)
-        qkv = workspace.plan(tokens * 3 * width)
-        context = workspace.plan(tokens * width)
+        qkv = workspace.planCompact(tokens * 3 * width)
+        context = workspace.planCompact(tokens * width)
         logSum = workspace.plan(tokens * heads)
         z = workspace.plan(tokens * width)
         statistics = workspace.plan(tokens * 2)
@@ -43,18 +43,18 @@ struct SelfAttention<B: Backend> {
         AttentionPass(
             B: p.batch.sequenceCount, T: p.T, H: heads, D: width / heads, longest: p.batch.longest,
             starts: p.batch.starts, dropout: p.tokenDropout(\.attention, site: DropoutSite.attention(layer: layer)),
-            qkv: workspace(qkv), context: workspace(context), logSum: workspace(logSum))
+            qkv: workspace(qkv, isBF16: p.keepsBF16), context: workspace(context, isBF16: p.keepsBF16), logSum: workspace(logSum))
     }
 
     /// x [T, C] → `y`.
     func forward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, x: B.Source) {
         for part in projections {
             p.backend.multiply(.linear(
-                rows: p.T, inputs: width, outputs: part.columns, x: x, weight: p.weights + part.weight,
-                bias: p.weights + part.bias, y: workspace(qkv) + part.column, yStride: 3 * width))
+                rows: p.T, inputs: width, outputs: part.columns, x: Elements(x), weight: p.weights + part.weight,
+                bias: p.weights + part.bias, y: workspace(qkv, isBF16: p.keepsBF16) + part.column, yStride: 3 * width))
         }
         p.backend.attend(attention(p, workspace))
-        output.forward(p.backend, p.weights, rows: p.T, x: workspace(context), y: workspace(z))
+        output.forward(p.backend, p.weights, rows: p.T, x: workspace(context, isBF16: p.keepsBF16), y: Elements(workspace(z)))
         p.backend.residualNorm(
             T: p.T, C: width, branchToZ: workspace(z), residual: x, norm: norm.norm(p.weights),
             dropout: p.tokenDropout(\.hidden, site: DropoutSite.attentionOutput(layer: layer)),
@@ -65,23 +65,23 @@ struct SelfAttention<B: Backend> {
     func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, _ scratch: BackwardScratch<B>, x: B.Source,
                   d: B.Target, gradient: B.Target?, needsInput: Bool) {
         let dropout = p.tokenDropout(\.hidden, site: DropoutSite.attentionOutput(layer: layer))
-        let branch = dropout.probability > 0 ? workspace(scratch.branch) : d
+        let branch = dropout.probability > 0 ? workspace(scratch.branch, isBF16: p.keepsBF16) : Elements(d)
         p.backend.residualNormBackward(
             T: p.T, C: width, dy: d, z: workspace(z), statistics: workspace(statistics), norm: norm.norm(p.weights),
             dropout: dropout, dz: d, dBranch: dropout.probability > 0 ? branch : nil,
             dGamma: gradient.map { $0 + norm.gamma }, dBeta: gradient.map { $0 + norm.beta })
-        output.inputGradient(p.backend, p.weights, rows: p.T, dy: branch, dx: workspace(scratch.context),
+        output.inputGradient(p.backend, p.weights, rows: p.T, dy: branch, dx: workspace(scratch.context, isBF16: p.keepsBF16),
                              accumulates: false)
         if let gradient {
-            output.parameterGradient(p.backend, gradient, rows: p.T, dy: branch, x: workspace(context))
+            output.parameterGradient(p.backend, gradient, rows: p.T, dy: branch, x: workspace(context, isBF16: p.keepsBF16))
         }
-        p.backend.attendBackward(attention(p, workspace), dContext: workspace(scratch.context),
-                                 dqkv: workspace(scratch.qkv))
+        p.backend.attendBackward(attention(p, workspace), dContext: workspace(scratch.context, isBF16: p.keepsBF16),
+                                 dqkv: workspace(scratch.qkv, isBF16: p.keepsBF16))
         for part in projections {
-            let dqkv = workspace(scratch.qkv) + part.column
+            let dqkv = workspace(scratch.qkv, isBF16: p.keepsBF16) + part.column
             if let gradient {
                 p.backend.multiply(.linearWeightGradient(
-                    rows: p.T, inputs: width, outputs: part.columns, dy: dqkv, dyStride: 3 * width, x: x,
+                    rows: p.T, inputs: width, outputs: part.columns, dy: dqkv, dyStride: 3 * width, x: Elements(x),
                     dw: gradient + part.weight))
                 p.backend.addColumnSums(rows: p.T, columns: part.columns, dqkv, stride: 3 * width,
                                         into: gradient + part.bias)
@@ -89,7 +89,7 @@ struct SelfAttention<B: Backend> {
             if needsInput {
                 p.backend.multiply(.linearInputGradient(
                     rows: p.T, inputs: width, outputs: part.columns, dy: dqkv, dyStride: 3 * width,
-                    weight: p.weights + part.weight, dx: d, accumulates: true))
+                    weight: p.weights + part.weight, dx: Elements(d), accumulates: true))
             }
         }
     }
@@ -97,16 +97,22 @@ struct SelfAttention<B: Backend> {
 
 /// Scratch of the backward pass, shared by all layers.
 struct BackwardScratch<B: Backend> {
-    /// [T, C] gradient that travels down; [T, C] each; [T, 3C]; [T, F]
+    /// [T, C] gradient that travels down.
     let d: Workspace<B.Scalar>.Slot
-    let branch: Workspace<B.Scalar>.Slot, context: Workspace<B.Scalar>.Slot, qkv: Workspace<B.Scalar>.Slot
-    let inner: Workspace<B.Scalar>.Slot
+    /// [T, C] each, [T, 3C], [T, F]
+    let branch: Workspace<B.Scalar>.CompactSlot, context: Workspace<B.Scalar>.CompactSlot, qkv: Workspace<B.Scalar>.CompactSlot
+    let inner: Workspace<B.Scalar>.CompactSlot
+    /// [T, C], used below the layers: in the memory of `qkv`.
+    let spare: Workspace<B.Scalar>.Slot
 
-    init(_ c: EncoderConfiguration, tokens: Int, inner: Workspace<B.Scalar>.Slot, workspace: Workspace<B.Scalar>) {
+    init(_ c: EncoderConfiguration, tokens: Int, inner: Workspace<B.Scalar>.CompactSlot, workspace: Workspace<B.Scalar>) {
         d = workspace.plan(tokens * c.hiddenSize)
-        branch = workspace.plan(tokens * c.hiddenSize)
-        context = workspace.plan(tokens * c.hiddenSize)
-        qkv = workspace.plan(tokens * 3 * c.hiddenSize)
+        branch = workspace.planCompact(tokens * c.hiddenSize)
+        context = workspace.planCompact(tokens * c.hiddenSize)
+        let mark = workspace.mark
+        spare = workspace.plan(tokens * c.hiddenSize)
+        workspace.mark = mark
+        qkv = workspace.planCompact(tokens * 3 * c.hiddenSize)
         self.inner = inner
     }
 }

@@ -30,11 +30,11 @@ struct SequenceHead<B: Backend> {
         if dropsBeforeDense {
             p.backend.drop(rows: rows, columns: width, first, p.sequenceDropout(\.classifier, site: DropoutSite.headInput))
         }
-        dense.forward(p.backend, p.weights, rows: rows, x: first, y: pooled)
+        dense.forward(p.backend, p.weights, rows: rows, x: Elements(first), y: Elements(pooled))
         for i in 0..<rows * width { pooled[i] = hyperbolicTangent(pooled[i]) }
         dropped.update(from: pooled, count: rows * width)
         p.backend.drop(rows: rows, columns: width, dropped, p.sequenceDropout(\.classifier, site: DropoutSite.classifier))
-        projection.forward(p.backend, p.weights, rows: rows, x: dropped, y: workspace(logits))
+        projection.forward(p.backend, p.weights, rows: rows, x: Elements(dropped), y: Elements(workspace(logits)))
     }
 
     /// From `dLogits` to d [T, C], the gradient of x, which is overwritten.
@@ -43,16 +43,17 @@ struct SequenceHead<B: Backend> {
         let rows = p.batch.sequenceCount
         let dPooled = workspace(dropped), pooled = workspace(pooled), dFirst = workspace(scratch)
         if let gradient {
-            projection.parameterGradient(p.backend, gradient, rows: rows, dy: workspace(dLogits), x: workspace(dropped))
+            projection.parameterGradient(p.backend, gradient, rows: rows, dy: Elements(workspace(dLogits)), x: Elements(workspace(dropped)))
         }
-        projection.inputGradient(p.backend, p.weights, rows: rows, dy: workspace(dLogits), dx: dPooled, accumulates: false)
+        projection.inputGradient(p.backend, p.weights, rows: rows, dy: Elements(workspace(dLogits)), dx: Elements(dPooled),
+                                 accumulates: false)
         p.backend.drop(rows: rows, columns: width, dPooled, p.sequenceDropout(\.classifier, site: DropoutSite.classifier))
         for i in 0..<rows * width { dPooled[i] *= 1 - pooled[i] * pooled[i] }
         if let gradient {
-            dense.parameterGradient(p.backend, gradient, rows: rows, dy: dPooled, x: workspace(first))
+            dense.parameterGradient(p.backend, gradient, rows: rows, dy: Elements(dPooled), x: Elements(workspace(first)))
         }
         guard needsInput else { return }
-        dense.inputGradient(p.backend, p.weights, rows: rows, dy: dPooled, dx: dFirst, accumulates: false)
+        dense.inputGradient(p.backend, p.weights, rows: rows, dy: Elements(dPooled), dx: Elements(dFirst), accumulates: false)
         if dropsBeforeDense {
             p.backend.drop(rows: rows, columns: width, dFirst, p.sequenceDropout(\.classifier, site: DropoutSite.headInput))
         }

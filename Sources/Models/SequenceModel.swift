@@ -12,11 +12,11 @@ public final class SequenceModel<B: Backend> {
     /// Largest T and B of a batch.
     public let tokenCapacity: Int, sequenceCapacity: Int
 
-    private let workspace = Workspace<B.Scalar>()
+    private let workspace: Workspace<B.Scalar>
     private let embeddings: Embeddings<B>
     private let layers: [EncoderLayer<B>]
     private let sequenceHead: SequenceHead<B>
-    private let activated: Workspace<B.Scalar>.Slot
+    private let activated: Workspace<B.Scalar>.CompactSlot
     private let scratch: BackwardScratch<B>?
     /// The pass that each set of activations is of.
     private var pending: [ForwardPass<B>?]
@@ -40,14 +40,16 @@ public final class SequenceModel<B: Backend> {
     /// - Parameters:
     ///   - trains: keeps every layer's activations for `backward`; otherwise the layers share theirs.
     ///   - activationSets: passes that can be kept for `backward` at one time, see `activationSet`.
+    ///   - changesPrecision: leaves room for passes in another precision than the backend has now.
     public init(_ configuration: EncoderConfiguration, _ head: HeadConfiguration, backend: B, tokenCapacity: Int,
-                sequenceCapacity: Int, trains: Bool, activationSets: Int = 1) {
+                sequenceCapacity: Int, trains: Bool, activationSets: Int = 1, changesPrecision: Bool = false) {
         precondition(activationSets >= 1)
         self.configuration = configuration
         self.head = head
         self.backend = backend
         self.tokenCapacity = tokenCapacity
         self.sequenceCapacity = sequenceCapacity
+        workspace = Workspace(compactsAlways: backend.keepsBF16 && !changesPrecision)
         var layout = ParameterLayout()
         embeddings = Embeddings(configuration, tokens: tokenCapacity, layout: &layout, workspace: workspace)
         var layers: [EncoderLayer<B>] = []
@@ -61,7 +63,7 @@ public final class SequenceModel<B: Backend> {
         sequenceHead = SequenceHead(configuration, outputs: head.outputs, sequences: sequenceCapacity, layout: &layout,
                                     workspace: workspace)
         workspace.endSet()
-        activated = workspace.plan(tokenCapacity * configuration.intermediateSize)
+        activated = workspace.planCompact(tokenCapacity * configuration.intermediateSize)
         scratch = trains ? BackwardScratch(configuration, tokens: tokenCapacity, inner: activated, workspace: workspace) : nil
         self.layout = layout
         workspace.commit(sets: activationSets)
@@ -102,7 +104,7 @@ public final class SequenceModel<B: Backend> {
         let pass = ForwardPass(backend: backend, weights: weights, owner: owner, batch: batch, dropout: dropout, noise: noise)
         embeddings.forward(pass, workspace)
         var x = B.Source(workspace(embeddings.y))
-        for layer in layers { x = layer.forward(pass, workspace, x: x, activated: workspace(activated)) }
+        for layer in layers { x = layer.forward(pass, workspace, x: x, activated: workspace(activated, isBF16: pass.keepsBF16)) }
         sequenceHead.forward(pass, workspace, x: x)
         pending[activationSet] = pass
         passes.forward += pass.T * layers.count
@@ -155,7 +157,7 @@ public final class SequenceModel<B: Backend> {
         }
         guard lowest == .embeddings else { return nil }
         if target(.embeddings) != nil { passes.scatters += 1 }
-        let noise = embeddings.backward(pass, workspace, dyToDz: d, gradient: target(.embeddings), spare: workspace(scratch.branch))
+        let noise = embeddings.backward(pass, workspace, dyToDz: d, gradient: target(.embeddings), spare: workspace(scratch.spare))
         return gradient == nil || reachesNoise ? noise : nil
     }
 }

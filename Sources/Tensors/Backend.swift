@@ -12,6 +12,9 @@ public protocol Backend: AnyObject {
     /// Device and instruction set, for example `cpu-avx512`: part of a run's numeric path.
     var name: String { get }
 
+    /// Whether products (but those marked as float32) and attention take `Elements` of bfloat16 now.
+    var keepsBF16: Bool { get }
+
     /// Matrix products done so far by this backend.
     var counts: ProductCounts { get }
 
@@ -19,7 +22,7 @@ public protocol Backend: AnyObject {
     func multiply(_ product: Product<Scalar>)
 
     /// out[j] += Σᵢ x[i,j], x [rows, columns] with `stride` elements between rows: the gradient of a bias.
-    func addColumnSums(rows: Int, columns: Int, _ x: Source, stride: Int, into out: Target)
+    func addColumnSums(rows: Int, columns: Int, _ x: Elements<Scalar>, stride: Int, into out: Target)
 
     /// x[i,:] ← dropped(x[i,:]), x [rows, columns]. Applied to a gradient it is its own backward.
     func drop(rows: Int, columns: Int, _ x: Target, _ dropout: Dropout)
@@ -31,7 +34,7 @@ public protocol Backend: AnyObject {
     /// Backward of `residualNorm`: overwrites `dz` (may be `dy`) and, unless nil, `dBranch`; adds to dGamma and dBeta
     /// unless they are nil.
     func residualNormBackward(T: Int, C: Int, dy: Source, z: Source, statistics: Source, norm: Norm<Scalar>,
-                              dropout: Dropout, dz: Target, dBranch: Target?, dGamma: Target?, dBeta: Target?)
+                              dropout: Dropout, dz: Target, dBranch: Elements<Scalar>?, dGamma: Target?, dBeta: Target?)
 
     /// z = word[id] + position[p] + type[t], y = drop(LayerNorm(z)); with `noise` as `NoisePlace` says.
     func embed(_ embedding: EmbeddingPass<Scalar>)
@@ -45,8 +48,8 @@ public protocol Backend: AnyObject {
     /// context = drop(softmax(q·kᵀ/√D))·v per sequence and head, on packed sequences.
     func attend(_ attention: AttentionPass<Scalar>)
 
-    /// Backward of `attend`: overwrites dqkv [T, 3C] from dContext [T, C].
-    func attendBackward(_ attention: AttentionPass<Scalar>, dContext: Source, dqkv: Target)
+    /// Backward of `attend`: overwrites dqkv [T, 3C] from dContext [T, C], all of one kind of elements.
+    func attendBackward(_ attention: AttentionPass<Scalar>, dContext: Elements<Scalar>, dqkv: Elements<Scalar>)
 }
 
 /// The functions between the two feed-forward products, by the formulas of PyTorch.
@@ -62,45 +65,45 @@ public enum Activation: String, Hashable, Sendable, CaseIterable {
 /// A matrix product by strides: A(i,k) = a[i·aRow + k·aColumn], B(k,j) = b[k·bRow + j·bColumn], i < m, j < n, k < k.
 public struct Product<Scalar> {
     public var m: Int, n: Int, k: Int
-    public var a: UnsafePointer<Scalar>, aRow: Int, aColumn: Int
-    public var b: UnsafePointer<Scalar>, bRow: Int, bColumn: Int
-    public var c: UnsafeMutablePointer<Scalar>, cRow: Int
-    /// Adds to C instead of overwriting it.
+    public var a: Elements<Scalar>, aRow: Int, aColumn: Int
+    public var b: Elements<Scalar>, bRow: Int, bColumn: Int
+    public var c: Elements<Scalar>, cRow: Int
+    /// Adds to C, which is not bfloat16, instead of overwriting it.
     public var accumulates = false
     /// [n], added to each row.
     public var bias: UnsafePointer<Scalar>?
     public var activation = Activation.none
-    /// With an activation: a second output, activation(C), of C's shape and stride.
-    public var activated: UnsafeMutablePointer<Scalar>?
-    /// With an activation a, instead: u of C's shape and stride. C ← C·a′(u), then u ← a(u): the activation's backward.
-    public var uToH: UnsafeMutablePointer<Scalar>?
+    /// With an activation: a second output, activation(C) of C as it is in memory, of C's shape, stride and kind of elements.
+    public var activated: Elements<Scalar>?
+    /// With an activation a, instead: u, likewise. C ← C·a′(u), then u ← a(u): the activation's backward.
+    public var uToH: Elements<Scalar>?
     /// Multiplied as float32 whatever the backend's precision.
     public var isFloat32 = false
     /// What the product is for; it is counted as that.
     public var kind = ProductKind.forward
 
     /// y [rows, outputs] = x [rows, inputs]·wᵀ + bias, w [outputs, inputs].
-    public static func linear(rows: Int, inputs: Int, outputs: Int, x: UnsafePointer<Scalar>, xStride: Int? = nil,
+    public static func linear(rows: Int, inputs: Int, outputs: Int, x: Elements<Scalar>, xStride: Int? = nil,
                               weight: UnsafePointer<Scalar>, bias: UnsafePointer<Scalar>?,
-                              y: UnsafeMutablePointer<Scalar>, yStride: Int? = nil) -> Product {
-        Product(m: rows, n: outputs, k: inputs, a: x, aRow: xStride ?? inputs, aColumn: 1, b: weight, bRow: 1,
+                              y: Elements<Scalar>, yStride: Int? = nil) -> Product {
+        Product(m: rows, n: outputs, k: inputs, a: x, aRow: xStride ?? inputs, aColumn: 1, b: Elements(weight), bRow: 1,
                 bColumn: inputs, c: y, cRow: yStride ?? outputs, bias: bias)
     }
 
     /// dx [rows, inputs] (+)= dy [rows, outputs]·w.
-    public static func linearInputGradient(rows: Int, inputs: Int, outputs: Int, dy: UnsafePointer<Scalar>,
+    public static func linearInputGradient(rows: Int, inputs: Int, outputs: Int, dy: Elements<Scalar>,
                                            dyStride: Int? = nil, weight: UnsafePointer<Scalar>,
-                                           dx: UnsafeMutablePointer<Scalar>, accumulates: Bool) -> Product {
-        Product(m: rows, n: inputs, k: outputs, a: dy, aRow: dyStride ?? outputs, aColumn: 1, b: weight, bRow: inputs,
+                                           dx: Elements<Scalar>, accumulates: Bool) -> Product {
+        Product(m: rows, n: inputs, k: outputs, a: dy, aRow: dyStride ?? outputs, aColumn: 1, b: Elements(weight), bRow: inputs,
                 bColumn: 1, c: dx, cRow: inputs, accumulates: accumulates, kind: .inputGradient)
     }
 
     /// dw [outputs, inputs] += dyᵀ·x.
-    public static func linearWeightGradient(rows: Int, inputs: Int, outputs: Int, dy: UnsafePointer<Scalar>,
-                                            dyStride: Int? = nil, x: UnsafePointer<Scalar>,
+    public static func linearWeightGradient(rows: Int, inputs: Int, outputs: Int, dy: Elements<Scalar>,
+                                            dyStride: Int? = nil, x: Elements<Scalar>,
                                             dw: UnsafeMutablePointer<Scalar>) -> Product {
         Product(m: outputs, n: inputs, k: rows, a: dy, aRow: 1, aColumn: dyStride ?? outputs, b: x, bRow: inputs,
-                bColumn: 1, c: dw, cRow: inputs, accumulates: true, kind: .weightGradient)
+                bColumn: 1, c: Elements(dw), cRow: inputs, accumulates: true, kind: .weightGradient)
     }
 }
 
@@ -167,12 +170,12 @@ public struct AttentionPass<Scalar> {
     /// Of head 0; head h uses key + h. A row is a query, a feature a key.
     public var dropout: Dropout
     /// [T, 3C]
-    public var qkv: UnsafePointer<Scalar>
-    /// [T, C], [T, H]: the output, and log Σ exp of each row of scores.
-    public var context: UnsafeMutablePointer<Scalar>, logSum: UnsafeMutablePointer<Scalar>
+    public var qkv: Elements<Scalar>
+    /// [T, C], [T, H]: the output, of the kind of elements of qkv, and log Σ exp of each row of scores.
+    public var context: Elements<Scalar>, logSum: UnsafeMutablePointer<Scalar>
 
     public init(B: Int, T: Int, H: Int, D: Int, longest: Int, starts: UnsafePointer<Int32>, dropout: Dropout,
-                qkv: UnsafePointer<Scalar>, context: UnsafeMutablePointer<Scalar>,
+                qkv: Elements<Scalar>, context: Elements<Scalar>,
                 logSum: UnsafeMutablePointer<Scalar>) {
         (self.B, self.T, self.H, self.D, self.longest, self.starts) = (B, T, H, D, longest, starts)
         (self.dropout, self.qkv, self.context, self.logSum) = (dropout, qkv, context, logSum)

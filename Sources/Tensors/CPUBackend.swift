@@ -45,6 +45,8 @@ public final class CPUBackend: Backend {
         "\(name)\(instructionSet.revision == 1 ? "" : ".\(instructionSet.revision)")-\(precision)"
     }
 
+    public var keepsBF16: Bool { precision == .bf16 && instructionSet.multipliesBF16 }
+
     private func timed(_ phase: Phase, _ operation: () -> Void) {
         let begin = Self.now
         operation()
@@ -68,16 +70,19 @@ public final class CPUBackend: Backend {
     }
 
     public func multiply(_ p: Product<Float>) {
+        precondition(keepsBF16 && !p.isFloat32 || !(p.a.isBF16 || p.b.isBF16 || p.c.isBF16), "this product takes float32 only")
+        precondition(!(p.accumulates && p.c.isBF16) && [p.activated, p.uToH].allSatisfy { $0.map { $0.isBF16 == p.c.isBF16 } ?? true })
         var product = ck_product(
-            format: p.isFloat32 ? CK_FP32 : precision.kernel, m: Int64(p.m), n: Int64(p.n), k: Int64(p.k), a: p.a, a_row: Int64(p.aRow), a_col: Int64(p.aColumn),
-            b: p.b, b_row: Int64(p.bRow), b_col: Int64(p.bColumn), c: p.c, c_row: Int64(p.cRow),
-            accumulate: p.accumulates, bias: p.bias, activation: p.activation.kernel, activated: p.activated, u_to_h: p.uToH)
+            format: p.isFloat32 ? CK_FP32 : precision.kernel, m: Int64(p.m), n: Int64(p.n), k: Int64(p.k),
+            a: p.a.kernel, a_row: Int64(p.aRow), a_col: Int64(p.aColumn), b: p.b.kernel, b_row: Int64(p.bRow), b_col: Int64(p.bColumn),
+            c: p.c.kernel, c_row: Int64(p.cRow), accumulate: p.accumulates, bias: p.bias, activation: p.activation.kernel,
+            activated: p.activated?.address, u_to_h: p.uToH?.address)
         timed(Phase(p.kind)) { ck_multiply(context, &product) }
         counts.count(p)
     }
 
-    public func addColumnSums(rows: Int, columns: Int, _ x: Source, stride: Int, into out: Target) {
-        timed(.biasGradients) { ck_add_column_sums(context, Int64(rows), Int64(columns), x, Int64(stride), out) }
+    public func addColumnSums(rows: Int, columns: Int, _ x: Elements<Float>, stride: Int, into out: Target) {
+        timed(.biasGradients) { ck_add_column_sums(context, Int64(rows), Int64(columns), x.kernel, Int64(stride), out) }
     }
 
     public func drop(rows: Int, columns: Int, _ x: Target, _ dropout: Dropout) {
@@ -95,10 +100,11 @@ public final class CPUBackend: Backend {
     }
 
     public func residualNormBackward(T: Int, C: Int, dy: Source, z: Source, statistics: Source, norm: Norm<Float>,
-                                     dropout: Dropout, dz: Target, dBranch: Target?, dGamma: Target?, dBeta: Target?) {
+                                     dropout: Dropout, dz: Target, dBranch: Elements<Float>?, dGamma: Target?, dBeta: Target?) {
         var d = dropout.kernel
         timed(.normalization) {
-            ck_residual_norm_backward(context, Int64(T), Int64(C), dy, z, statistics, norm.gamma, &d, dz, dBranch, dGamma, dBeta)
+            ck_residual_norm_backward(context, Int64(T), Int64(C), dy, z, statistics, norm.gamma, &d, dz,
+                                      dBranch?.kernel ?? ck_elements(at: nil, half: false), dGamma, dBeta)
         }
     }
 
@@ -117,16 +123,20 @@ public final class CPUBackend: Backend {
     }
 
     public func attend(_ a: AttentionPass<Float>) {
-        var pass = a.kernel(precision)
+        var pass = kernel(a)
         timed(.attention) { ck_attend(context, &pass) }
         counts.countForward(a)
     }
 
-    public func attendBackward(_ a: AttentionPass<Float>, dContext: Source, dqkv: Target) {
-        var pass = a.kernel(precision)
-        timed(.attentionBackward) { ck_attend_backward(context, &pass, dContext, dqkv) }
+    public func attendBackward(_ a: AttentionPass<Float>, dContext: Elements<Float>, dqkv: Elements<Float>) {
+        var pass = kernel(a, dContext, dqkv)
+        timed(.attentionBackward) { ck_attend_backward(context, &pass, dContext.kernel, dqkv.kernel) }
         counts.countBackward(a)
     }
+}
+
+extension Elements {
+    fileprivate var kernel: ck_elements { ck_elements(at: address, half: isBF16) }
 }
 
 extension Activation {
@@ -159,10 +169,13 @@ extension Precision {
     fileprivate var kernel: ck_format { self == .bf16 ? CK_BF16 : CK_FP32 }
 }
 
-extension AttentionPass<Float> {
-    fileprivate func kernel(_ precision: Precision) -> ck_attention {
-        ck_attention(format: precision.kernel, B: Int64(B), T: Int64(T), H: Int64(H), D: Int64(D), starts: starts, example: dropout.example,
-                     key: dropout.key, probability: dropout.probability, qkv: qkv, context: context, log_sum: logSum,
-                     longest: Int64(longest))
+extension CPUBackend {
+    private func kernel(_ a: AttentionPass<Float>, _ others: Elements<Float>...) -> ck_attention {
+        precondition(keepsBF16 || !a.qkv.isBF16, "this attention takes float32 only")
+        precondition((others + [a.context]).allSatisfy { $0.isBF16 == a.qkv.isBF16 }, "attention's arrays are of one kind")
+        return ck_attention(
+            format: precision.kernel, B: Int64(a.B), T: Int64(a.T), H: Int64(a.H), D: Int64(a.D), starts: a.starts,
+            example: a.dropout.example, key: a.dropout.key, probability: a.dropout.probability, qkv: a.qkv.kernel,
+            context: a.context.kernel, log_sum: a.logSum, longest: Int64(a.longest))
     }
 }

@@ -40,7 +40,8 @@ extension CPUBackend {
         public var revision: Int {
             switch self {
             case .baseline, .avx2: 1
-            case .avx512, .avx512bf16, .amx, .emulatedAVX512BF16, .emulatedAMX: 2
+            case .avx512: 2
+            case .avx512bf16, .amx, .emulatedAVX512BF16, .emulatedAMX: 3
             }
         }
         public var isEmulated: Bool { rawValue >= InstructionSet.emulatedAVX512BF16.rawValue }

@@ -8,7 +8,7 @@ extension ReferenceBackend {
     @_specialize(where Scalar == Double)
     public func attend(_ a: AttentionPass<Scalar>) {
         counts.countForward(a)
-        let C = a.H * a.D
+        let C = a.H * a.D, context = a.context.scalars
         for b in 0..<a.B {
             for h in 0..<a.H {
                 let head = ReferenceHead(a, sequence: b, head: h)
@@ -18,7 +18,7 @@ extension ReferenceBackend {
                     for d in 0..<a.D {
                         var sum: Scalar = 0
                         for j in 0..<head.length { sum += row.probability[j] * head.factor(i, j) * head.value(j, d) }
-                        a.context[(head.first + i) * C + h * a.D + d] = sum
+                        context[(head.first + i) * C + h * a.D + d] = sum
                     }
                 }
             }
@@ -30,8 +30,9 @@ extension ReferenceBackend {
     ///
     /// Everything is computed anew from qkv: `context` and `logSum` are not read.
     @_specialize(where Scalar == Double)
-    public func attendBackward(_ a: AttentionPass<Scalar>, dContext: Source, dqkv: Target) {
+    public func attendBackward(_ a: AttentionPass<Scalar>, dContext: Elements<Scalar>, dqkv: Elements<Scalar>) {
         counts.countBackward(a)
+        let dContext = dContext.scalars, dqkv = dqkv.scalars
         let C = a.H * a.D
         for index in 0..<a.T * 3 * C { dqkv[index] = 0 }
         for b in 0..<a.B {
@@ -66,12 +67,14 @@ extension ReferenceBackend {
 /// One head of one sequence; i is a query's position in the sequence, j a key's.
 private struct ReferenceHead<Scalar: BinaryFloatingPoint & SIMDScalar> {
     let pass: AttentionPass<Scalar>
+    let qkv: UnsafeMutablePointer<Scalar>
     let head: Int, first: Int, length: Int
     /// 1/√D
     let scale: Scalar
 
     init(_ pass: AttentionPass<Scalar>, sequence: Int, head: Int) {
         self.pass = pass
+        qkv = pass.qkv.scalars
         self.head = head
         first = Int(pass.starts[sequence])
         length = Int(pass.starts[sequence + 1]) - first
@@ -84,7 +87,7 @@ private struct ReferenceHead<Scalar: BinaryFloatingPoint & SIMDScalar> {
 
     private func part(_ which: Int, _ token: Int, _ d: Int) -> Scalar {
         let C = pass.H * pass.D
-        return pass.qkv[(first + token) * 3 * C + which * C + head * pass.D + d]
+        return qkv[(first + token) * 3 * C + which * C + head * pass.D + d]
     }
 
     func softmax(of i: Int) -> (probability: [Scalar], logSum: Scalar) {

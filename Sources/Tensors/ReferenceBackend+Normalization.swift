@@ -13,11 +13,11 @@ extension ReferenceBackend {
 
     @_specialize(where Scalar == Double)
     public func residualNormBackward(T: Int, C: Int, dy: Source, z: Source, statistics: Source, norm: Norm<Scalar>,
-                                     dropout: Dropout, dz: Target, dBranch: Target?, dGamma: Target?,
-                                     dBeta: Target?) {
+                                     dropout: Dropout, dz: Target, dBranch: Elements<Scalar>?,
+                                     dGamma: Target?, dBeta: Target?) {
         normalizeBackward(T: T, C: C, dy: dy, z: z, statistics: statistics, gamma: norm.gamma, dz: dz, dGamma: dGamma,
                           dBeta: dBeta)
-        guard let dBranch else { return }
+        guard let dBranch = dBranch?.scalars else { return }
         for t in 0..<T {
             for i in 0..<C { dBranch[t * C + i] = dz[t * C + i] * dropout.factor(row: t, feature: i) }
         }

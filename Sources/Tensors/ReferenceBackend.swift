@@ -12,22 +12,25 @@ public final class ReferenceBackend<Scalar: BinaryFloatingPoint & SIMDScalar>: B
 
     public init() {}
 
+    public var keepsBF16: Bool { false }
+
     public var name: String { "reference-\(Scalar.self)".lowercased() }
 
     @_specialize(where Scalar == Double)
     public func multiply(_ p: Product<Scalar>) {
         counts.count(p)
+        let a = p.a.scalars, b = p.b.scalars, c = p.c.scalars, activated = p.activated?.scalars, uToH = p.uToH?.scalars
         for i in 0..<p.m {
             for j in 0..<p.n {
                 var sum: Scalar = 0
-                for k in 0..<p.k { sum += p.a[i * p.aRow + k * p.aColumn] * p.b[k * p.bRow + j * p.bColumn] }
-                if p.accumulates { sum += p.c[i * p.cRow + j] }
+                for k in 0..<p.k { sum += a[i * p.aRow + k * p.aColumn] * b[k * p.bRow + j * p.bColumn] }
+                if p.accumulates { sum += c[i * p.cRow + j] }
                 if let bias = p.bias { sum += bias[j] }
-                p.c[i * p.cRow + j] = sum
-                if let activated = p.activated { activated[i * p.cRow + j] = p.activation.value(sum) }
-                if let uToH = p.uToH {
+                c[i * p.cRow + j] = sum
+                if let activated { activated[i * p.cRow + j] = p.activation.value(sum) }
+                if let uToH {
                     let u = uToH[i * p.cRow + j]
-                    p.c[i * p.cRow + j] *= p.activation.derivative(u)
+                    c[i * p.cRow + j] *= p.activation.derivative(u)
                     uToH[i * p.cRow + j] = p.activation.value(u)
                 }
             }
@@ -35,7 +38,8 @@ public final class ReferenceBackend<Scalar: BinaryFloatingPoint & SIMDScalar>: B
     }
 
     @_specialize(where Scalar == Double)
-    public func addColumnSums(rows: Int, columns: Int, _ x: Source, stride: Int, into out: Target) {
+    public func addColumnSums(rows: Int, columns: Int, _ x: Elements<Scalar>, stride: Int, into out: Target) {
+        let x = x.scalars
         for j in 0..<columns {
             var sum: Scalar = 0
             for i in 0..<rows { sum += x[i * stride + j] }

@@ -110,6 +110,30 @@ struct SequenceModelTests {
         }
     }
 
+    @Test("room for passes in float32 changes no bit of those in bfloat16, and holds those in float32",
+          arguments: CPUBackend.InstructionSet.availableForBF16.filter(\.multipliesBF16))
+    func changingPrecision(set: CPUBackend.InstructionSet) throws {
+        let golden = try Golden("bert-four-heads"), rows = Array(golden.ids.indices)
+        let dropout = DropoutRates(hidden: 0.1, attention: 0.2, classifier: 0.3, seed: 3, step: 5)
+        func model(_ precision: Precision, changes: Bool) -> SequenceModel<CPUBackend> {
+            SequenceModel(golden.configuration, golden.head, backend: CPUBackend(threads: 1, instructionSet: set, precision: precision),
+                          tokenCapacity: 64, sequenceCapacity: 8, trains: true, changesPrecision: changes)
+        }
+        let narrow = model(.bf16, changes: false), wide = model(.bf16, changes: true), plain = model(.fp32, changes: false)
+        let parameters = golden.parameters(narrow.layout)
+        func result(_ model: SequenceModel<CPUBackend>) -> [Float] {
+            let (loss, gradient) = gradient(golden, model, parameters, rows: rows, size: 8, dropout: dropout)
+            return [Float(loss)] + UnsafeBufferPointer(start: gradient.pointer, count: gradient.count)
+        }
+        let expected = result(narrow), exact = result(plain)
+        #expect(result(wide) == expected)
+        wide.backend.precision = .fp32
+        #expect(result(wide) == exact)
+        wide.backend.precision = .bf16
+        #expect(result(wide) == expected && expected != exact)
+        #expect(narrow.workspaceByteCount < wide.workspaceByteCount && wide.workspaceByteCount == plain.workspaceByteCount)
+    }
+
     @Test("micro-batches add up to the gradient of the whole batch, dropout masks included", arguments: Golden.names)
     func microBatches(name: String) throws {
         let golden = try Golden(name)

@@ -55,10 +55,10 @@ struct AttentionCase: OperationCase {
         let pass = AttentionPass(
             B: lengths.count, T: T, H: H, D: D, longest: lengths.max() ?? 0, starts: starts.pointer,
             dropout: Dropout(key: key, probability: probability, example: example.pointer, position: position.pointer),
-            qkv: qkv.pointer, context: context.pointer, logSum: logSum.pointer)
+            qkv: qkv.elements, context: context.elements, logSum: logSum.pointer)
         withExtendedLifetime((starts, example, position, qkv, dContext)) {
             backend.attend(pass)
-            backend.attendBackward(pass, dContext: dContext.pointer, dqkv: dqkv.pointer)
+            backend.attendBackward(pass, dContext: dContext.elements, dqkv: dqkv.elements)
         }
         return [("context", context), ("logSum", logSum), ("dqkv", dqkv)].map {
             Output(name: $0.0, values: $0.1.values)

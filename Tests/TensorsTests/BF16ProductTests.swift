@@ -68,7 +68,7 @@ struct BF16ProductTests {
         let rounded: [Float] = [1, 1, 1 + 0x1p-7, 1 + 0x1p-6, -1, 1 + 0x1p-7, 0x1.fep127]
         let a = Block<Float>(inputs), one = Block<Float>([1]), c = Block<Float>(count: inputs.count)
         CPUBackend(threads: 1, instructionSet: set, precision: .bf16).multiply(Product(
-            m: inputs.count, n: 1, k: 1, a: a.pointer, aRow: 1, aColumn: 1, b: one.pointer, bRow: 1, bColumn: 1, c: c.pointer, cRow: 1))
+            m: inputs.count, n: 1, k: 1, a: a.elements, aRow: 1, aColumn: 1, b: one.elements, bRow: 1, bColumn: 1, c: c.elements, cRow: 1))
         keepUntilHere(a, one)
         #expect(c.values == rounded)
     }
@@ -93,7 +93,7 @@ struct BF16ProductTests {
         func backend() -> CPUBackend { CPUBackend(threads: 1, instructionSet: set, precision: .bf16) }
         let product = ProductCase(m: 35, n: 37, k: 33, transposesB: true), used = backend()
         let nan = Block<Float>([Float](repeating: .nan, count: 64 * 96)), c = Block<Float>(count: 64 * 64)
-        used.multiply(.linear(rows: 64, inputs: 96, outputs: 64, x: nan.pointer, weight: nan.pointer, bias: nil, y: c.pointer))
+        used.multiply(.linear(rows: 64, inputs: 96, outputs: 64, x: nan.elements, weight: nan.pointer, bias: nil, y: c.elements))
         keepUntilHere(nan)
         #expect(c.values[0].isNaN)
         #expect(product.run(on: used)[0].values == product.run(on: backend())[0].values)
@@ -107,8 +107,8 @@ struct BF16ProductTests {
         let backend = CPUBackend(threads: 2, instructionSet: set, precision: .bf16)
         func rows(_ range: Range<Int>) -> [UInt32] {
             let y = Block<Float>(count: range.count * n)
-            backend.multiply(.linear(rows: range.count, inputs: k, outputs: n, x: x.pointer + range.lowerBound * k, weight: w.pointer,
-                                     bias: nil, y: y.pointer))
+            backend.multiply(.linear(rows: range.count, inputs: k, outputs: n, x: x.elements + range.lowerBound * k, weight: w.pointer,
+                                     bias: nil, y: y.elements))
             return y.values.map(\.bitPattern)
         }
         let all = rows(0..<m)
@@ -131,7 +131,7 @@ struct BF16ProductTests {
             let a = Block<Float>(left), b = Block<Float>(right), c = Block<Float>(count: m * n)
             withExtendedLifetime((a, b)) {
                 CPUBackend(threads: 2, instructionSet: set, precision: .bf16).multiply(.linear(
-                    rows: m, inputs: k, outputs: n, x: a.pointer, weight: b.pointer, bias: nil, y: c.pointer))
+                    rows: m, inputs: k, outputs: n, x: a.elements, weight: b.pointer, bias: nil, y: c.elements))
             }
             for (index, result) in c.values.enumerated() {
                 let isTouched = index / n == 7 || index % n == 11

@@ -1,3 +1,4 @@
+import Tensors
 import Testing
 
 /// An array at a fixed address between two fences of NaN: what reads past an end turns up as a NaN in the result, what
@@ -8,6 +9,7 @@ final class Block<Element: BinaryFloatingPoint> {
     private let base: UnsafeMutablePointer<Element>
 
     var pointer: UnsafeMutablePointer<Element> { base + fence }
+    var elements: Elements<Element> { Elements(pointer) }
 
     /// `count` elements that an operation must overwrite: they start as NaN.
     init(count: Int) {

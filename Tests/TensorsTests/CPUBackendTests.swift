@@ -12,7 +12,7 @@ struct CPUBackendTests {
         let available = CPUBackend.InstructionSet.available
         #expect(available.first == .baseline && available.last == .best)
         #expect(available.map { CPUBackend(threads: 1, instructionSet: $0, precision: .bf16).numericPath }
-            == ["baseline", "avx2", "avx512.2", "avx512bf16.2", "amx.2"].prefix(available.count).map { "cpu-\($0)-bf16" })
+            == ["baseline", "avx2", "avx512.2", "avx512bf16.3", "amx.3"].prefix(available.count).map { "cpu-\($0)-bf16" })
     }
 
     @Test("calls the kernels of float32 the same whatever units for bfloat16 there are")
@@ -76,9 +76,9 @@ struct CPUBackendTests {
         func multiply(_ size: Int64) {
             var product = ck_product()
             (product.m, product.n, product.k) = (size, size, size)
-            (product.a, product.a_row, product.a_col) = (UnsafePointer(x.pointer), size, 1)
-            (product.b, product.b_row, product.b_col) = (UnsafePointer(x.pointer), size, 1)
-            (product.c, product.c_row) = (y.pointer, size)
+            (product.a, product.a_row, product.a_col) = (ck_elements(at: x.pointer, half: false), size, 1)
+            (product.b, product.b_row, product.b_col) = (ck_elements(at: x.pointer, half: false), size, 1)
+            (product.c, product.c_row) = (ck_elements(at: y.pointer, half: false), size)
             ck_multiply(context, &product)
         }
         multiply(600)

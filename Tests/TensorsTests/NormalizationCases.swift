@@ -90,7 +90,7 @@ struct ResidualNormBackwardCase: OperationCase {
             backend.residualNormBackward(
                 T: T, C: C, dy: dy.pointer, z: z.pointer, statistics: statistics.pointer,
                 norm: Norm(gamma: gamma.pointer, beta: gamma.pointer, epsilon: 1e-3), dropout: $0, dz: dz.pointer,
-                dBranch: hasBranch ? dBranch.pointer : nil, dGamma: hasGamma ? dGamma.pointer : nil,
+                dBranch: hasBranch ? dBranch.elements : nil, dGamma: hasGamma ? dGamma.pointer : nil,
                 dBeta: hasBeta ? dBeta.pointer : nil)
         }
         keepUntilHere(dy, z, gamma, statistics)

@@ -22,8 +22,8 @@ struct OpenBLASTests {
 
     private func multiply(_ p: Product<Float>) {
         let (isTransposedA, isTransposedB) = (p.aColumn != 1, p.bColumn != 1)
-        openblas_sgemm(isTransposedA, isTransposedB, Int32(p.m), Int32(p.n), Int32(p.k), p.a,
-                       Int32(isTransposedA ? p.aColumn : p.aRow), p.b, Int32(isTransposedB ? p.bColumn : p.bRow),
-                       p.accumulates, p.c, Int32(p.cRow))
+        openblas_sgemm(isTransposedA, isTransposedB, Int32(p.m), Int32(p.n), Int32(p.k), p.a.scalars,
+                       Int32(isTransposedA ? p.aColumn : p.aRow), p.b.scalars, Int32(isTransposedB ? p.bColumn : p.bRow),
+                       p.accumulates, p.c.scalars, Int32(p.cRow))
     }
 }

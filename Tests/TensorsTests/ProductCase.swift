@@ -49,10 +49,10 @@ struct ProductCase: OperationCase {
         let blockA = Block<Scalar>(a.values), blockB = Block<Scalar>(b.values)
         withExtendedLifetime((blockA, blockB, bias)) {
             multiply(Product(
-                m: m, n: n, k: k, a: blockA.pointer, aRow: a.row, aColumn: a.column, b: blockB.pointer, bRow: b.row,
-                bColumn: b.column, c: c.pointer, cRow: stride, accumulates: accumulates,
+                m: m, n: n, k: k, a: blockA.elements, aRow: a.row, aColumn: a.column, b: blockB.elements, bRow: b.row,
+                bColumn: b.column, c: c.elements, cRow: stride, accumulates: accumulates,
                 bias: hasBias ? UnsafePointer(bias.pointer) : nil, activation: activation,
-                activated: activation == .none ? nil : activated.pointer))
+                activated: activation == .none ? nil : activated.elements))
         }
         let outputs = [Output(name: "C", values: c.values)]
         return activation == .none ? outputs : outputs + [Output(name: "activated", values: activated.values)]

@@ -6,10 +6,10 @@ struct ProductCountsTests {
     private func expectCounts<B: Backend>(_ backend: B) {
         let x = Block<B.Scalar>(count: 200), w = Block<B.Scalar>(count: 200), y = Block<B.Scalar>(count: 200)
         #expect(backend.counts == ProductCounts())
-        backend.multiply(.linear(rows: 3, inputs: 5, outputs: 7, x: x.pointer, weight: w.pointer, bias: nil, y: y.pointer))
+        backend.multiply(.linear(rows: 3, inputs: 5, outputs: 7, x: x.elements, weight: w.pointer, bias: nil, y: y.elements))
         backend.multiply(.linearInputGradient(
-            rows: 4, inputs: 5, outputs: 7, dy: y.pointer, weight: w.pointer, dx: x.pointer, accumulates: false))
-        backend.multiply(.linearWeightGradient(rows: 6, inputs: 5, outputs: 7, dy: y.pointer, x: x.pointer, dw: w.pointer))
+            rows: 4, inputs: 5, outputs: 7, dy: y.elements, weight: w.pointer, dx: x.elements, accumulates: false))
+        backend.multiply(.linearWeightGradient(rows: 6, inputs: 5, outputs: 7, dy: y.elements, x: x.elements, dw: w.pointer))
         let before = backend.counts
         #expect([before.forward, before.inputGradient, before.weightGradient] == [105, 140, 210])
         #expect(before.linear == 455 && before.total == 455)

@@ -60,8 +60,8 @@ struct ProductTests {
     func copy(set: CPUBackend.InstructionSet) {
         let a = Block<Float>([1, 2, 3]), c = Block<Float>(count: 1), second = Block<Float>(count: 1)
         CPUBackend(threads: 1, instructionSet: set).multiply(Product(
-            m: 1, n: 1, k: 3, a: a.pointer, aRow: 3, aColumn: 1, b: a.pointer, bRow: 1, bColumn: 1, c: c.pointer,
-            cRow: 1, activated: second.pointer))
+            m: 1, n: 1, k: 3, a: a.elements, aRow: 3, aColumn: 1, b: a.elements, bRow: 1, bColumn: 1, c: c.elements,
+            cRow: 1, activated: second.elements))
         keepUntilHere(a)
         #expect(c.values == [14] && second.values == [14])
     }
@@ -76,10 +76,10 @@ struct ProductTests {
         func rows(_ range: Range<Int>) -> [[UInt32]] {
             let y = Block<Float>(count: range.count * n), h = Block<Float>(count: range.count * n)
             var product = Product<Float>.linear(
-                rows: range.count, inputs: k, outputs: n, x: x.pointer + range.lowerBound * k, weight: w.pointer,
-                bias: bias.pointer, y: y.pointer)
+                rows: range.count, inputs: k, outputs: n, x: x.elements + range.lowerBound * k, weight: w.pointer,
+                bias: bias.pointer, y: y.elements)
             product.activation = .gelu
-            product.activated = h.pointer
+            product.activated = h.elements
             backend.multiply(product)
             return [y, h].map { $0.values.map(\.bitPattern) }
         }
@@ -106,7 +106,7 @@ struct ProductTests {
                 let a = Block<Float>(left), b = Block<Float>(right), c = Block<Float>(count: m * n)
                 withExtendedLifetime((a, b)) {
                     CPUBackend(threads: 2, instructionSet: set).multiply(.linear(
-                        rows: m, inputs: k, outputs: n, x: a.pointer, weight: b.pointer, bias: nil, y: c.pointer))
+                        rows: m, inputs: k, outputs: n, x: a.elements, weight: b.pointer, bias: nil, y: c.elements))
                 }
                 for (index, result) in c.values.enumerated() {
                     let isTouched = index / n == 7 || index % n == 11
@@ -123,16 +123,16 @@ struct ProductTests {
         let x = Block<Double>([1, 2, 3, 4, 5, 6]), w = Block<Double>([1, 0, 0, 1, 1, 1, 2, -1])
         let b = Block<Double>([10, 20, 30, 40]), y = Block<Double>(count: 12)
         let reference = ReferenceBackend<Double>()
-        reference.multiply(.linear(rows: rows, inputs: inputs, outputs: outputs, x: x.pointer, weight: w.pointer,
-                                   bias: b.pointer, y: y.pointer))
+        reference.multiply(.linear(rows: rows, inputs: inputs, outputs: outputs, x: x.elements, weight: w.pointer,
+                                   bias: b.pointer, y: y.elements))
         #expect(y.values == [11, 22, 33, 40, 13, 24, 37, 42, 15, 26, 41, 44])
         let dy = Block<Double>([1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1]), dx = Block<Double>([1, 1, 1, 1, 1, 1])
-        reference.multiply(.linearInputGradient(rows: rows, inputs: inputs, outputs: outputs, dy: dy.pointer,
-                                                weight: w.pointer, dx: dx.pointer, accumulates: true))
+        reference.multiply(.linearInputGradient(rows: rows, inputs: inputs, outputs: outputs, dy: dy.elements,
+                                                weight: w.pointer, dx: dx.elements, accumulates: true))
         #expect(dx.values == [2, 1, 1, 2, 4, 1])
         let dw = Block<Double>([100, 0, 0, 0, 0, 0, 0, 0])
-        reference.multiply(.linearWeightGradient(rows: rows, inputs: inputs, outputs: outputs, dy: dy.pointer,
-                                                 x: x.pointer, dw: dw.pointer))
+        reference.multiply(.linearWeightGradient(rows: rows, inputs: inputs, outputs: outputs, dy: dy.elements,
+                                                 x: x.elements, dw: dw.pointer))
         #expect(dw.values == [101, 2, 3, 4, 5, 6, 5, 6])
         keepUntilHere(x, w, b, dy)
     }
@@ -150,7 +150,7 @@ struct ColumnSumCase: OperationCase {
 
     func run<B: Backend>(on backend: B) -> [Output<B.Scalar>] {
         let block = Block<B.Scalar>(x), out = Block<B.Scalar>((0..<columns).map { Float($0) / 8 })
-        backend.addColumnSums(rows: rows, columns: columns, block.pointer, stride: columns + padding, into: out.pointer)
+        backend.addColumnSums(rows: rows, columns: columns, block.elements, stride: columns + padding, into: out.pointer)
         keepUntilHere(block)
         return [Output(name: "sums", values: out.values)]
     }

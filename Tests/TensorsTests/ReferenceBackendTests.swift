@@ -47,17 +47,17 @@ struct ReferenceBackendTests {
         let x = random(12, 1), w = random(15, 2), bias = random(5, 3), dy = random(20, 4)
         func loss() -> Double {
             let y = Block<Double>(count: 20)
-            reference.multiply(.linear(rows: rows, inputs: inputs, outputs: outputs, x: x.pointer, weight: w.pointer,
-                                       bias: bias.pointer, y: y.pointer))
+            reference.multiply(.linear(rows: rows, inputs: inputs, outputs: outputs, x: x.elements, weight: w.pointer,
+                                       bias: bias.pointer, y: y.elements))
             return dot(y.values, dy.values)
         }
         let dx = Block<Double>(count: 12), dw = Block<Double>([Float](repeating: 0, count: 15))
         let dBias = Block<Double>([Float](repeating: 0, count: 5))
-        reference.multiply(.linearInputGradient(rows: rows, inputs: inputs, outputs: outputs, dy: dy.pointer,
-                                                weight: w.pointer, dx: dx.pointer, accumulates: false))
-        reference.multiply(.linearWeightGradient(rows: rows, inputs: inputs, outputs: outputs, dy: dy.pointer,
-                                                 x: x.pointer, dw: dw.pointer))
-        reference.addColumnSums(rows: rows, columns: outputs, dy.pointer, stride: outputs, into: dBias.pointer)
+        reference.multiply(.linearInputGradient(rows: rows, inputs: inputs, outputs: outputs, dy: dy.elements,
+                                                weight: w.pointer, dx: dx.elements, accumulates: false))
+        reference.multiply(.linearWeightGradient(rows: rows, inputs: inputs, outputs: outputs, dy: dy.elements,
+                                                 x: x.elements, dw: dw.pointer))
+        reference.addColumnSums(rows: rows, columns: outputs, dy.elements, stride: outputs, into: dBias.pointer)
         expectGradient(x, dx.values, "x", of: loss)
         expectGradient(w, dw.values, "w", of: loss)
         expectGradient(bias, dBias.values, "bias", of: loss)
@@ -81,7 +81,7 @@ struct ReferenceBackendTests {
             let z = forward().z, dz = Block<Double>(count: T * C), dBranch = Block<Double>(count: T * C)
             let zero = [Float](repeating: 0, count: C), dGamma = Block<Double>(zero), dBeta = Block<Double>(zero)
             reference.residualNormBackward(T: T, C: C, dy: dy.pointer, z: z.pointer, statistics: statistics.pointer,
-                                           norm: norm, dropout: dropout, dz: dz.pointer, dBranch: dBranch.pointer,
+                                           norm: norm, dropout: dropout, dz: dz.pointer, dBranch: dBranch.elements,
                                            dGamma: dGamma.pointer, dBeta: dBeta.pointer)
             let loss = { dot(forward().y, dy.values) }
             expectGradient(branch, dBranch.values, "branch", of: loss)
@@ -135,8 +135,8 @@ struct ReferenceBackendTests {
         let starts = IndexBlock([0, 3, 4, 8])
         DropoutRows(probability: probability, rows: T).with { dropout in
             let pass = AttentionPass(B: 3, T: T, H: H, D: D, longest: 4, starts: starts.pointer, dropout: dropout,
-                                     qkv: qkv.pointer, context: context.pointer, logSum: logSum.pointer)
-            reference.attendBackward(pass, dContext: dContext.pointer, dqkv: dqkv.pointer)
+                                     qkv: qkv.elements, context: context.elements, logSum: logSum.pointer)
+            reference.attendBackward(pass, dContext: dContext.elements, dqkv: dqkv.elements)
             expectGradient(qkv, dqkv.values, "qkv") {
                 reference.attend(pass)
                 return dot(context.values, dContext.values)
@@ -155,7 +155,7 @@ struct ReferenceBackendTests {
         let context = Block<Double>(count: 8), logSum = Block<Double>(count: 2), starts = IndexBlock([0, 2])
         DropoutRows(probability: 0, rows: 2).with {
             reference.attend(AttentionPass(B: 1, T: 2, H: 1, D: 4, longest: 2, starts: starts.pointer, dropout: $0,
-                                           qkv: qkv.pointer, context: context.pointer, logSum: logSum.pointer))
+                                           qkv: qkv.elements, context: context.elements, logSum: logSum.pointer))
         }
         keepUntilHere(qkv, starts)
         let expected = [6, 1, 4, 1, 4, 2, 4, 1] as [Double]

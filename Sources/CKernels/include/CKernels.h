@@ -46,6 +46,15 @@ int64_t ck_context_scratch_bytes(const ck_context *context);
 /// Calls `body(argument, index, worker)` once for each index below `count`, on all threads, and waits.
 void ck_parallel(ck_context *context, int64_t count, void (*body)(void *argument, int64_t index, int worker), void *argument);
 
+// ---------------------------------------------------------------------------------------------- memory
+
+/// Elements in memory: float32, or bfloat16 where `half` is set. Writing rounds to nearest even.
+typedef struct { void *at; bool half; } ck_elements;
+
+/// Whether products and attention in CK_BF16 take their arrays as bfloat16 too, in any mixture, on this set. Elsewhere, and in
+/// CK_FP32, they are float32; what else takes `ck_elements` takes both on every set.
+bool ck_isa_takes_half(ck_isa isa);
+
 // ---------------------------------------------------------------------------------------------- products
 
 typedef enum { CK_ACT_NONE = 0, CK_ACT_GELU = 1, CK_ACT_GELU_TANH = 2, CK_ACT_RELU = 3 } ck_activation;
@@ -60,19 +69,19 @@ typedef enum { CK_FP32 = 0, CK_BF16 = 1 } ck_format;
 typedef struct {
     ck_format format;
     int64_t m, n, k;
-    const float *a; int64_t a_row, a_col;
-    const float *b; int64_t b_row, b_col;
-    float *c; int64_t c_row;
-    bool accumulate;
+    ck_elements a; int64_t a_row, a_col;
+    ck_elements b; int64_t b_row, b_col;
+    ck_elements c; int64_t c_row;
+    bool accumulate;             ///< C is float32
     const float *bias;
-    ck_activation activation;
-    float *activated;
-    float *u_to_h;
+    ck_activation activation;    ///< of C as it is in memory
+    void *activated;             ///< in memory as C is
+    void *u_to_h;                ///< likewise
 } ck_product;
 void ck_multiply(ck_context *context, const ck_product *product);
 
 /// out[j] += Σ_i x[i,j]: the gradient of a bias. x is [rows, columns] with `row` elements between rows.
-void ck_add_column_sums(ck_context *context, int64_t rows, int64_t columns, const float *x, int64_t row, float *out);
+void ck_add_column_sums(ck_context *context, int64_t rows, int64_t columns, ck_elements x, int64_t row, float *out);
 
 // ---------------------------------------------------------------------------------------------- dropout
 
@@ -106,7 +115,7 @@ void ck_residual_norm(ck_context *context, int64_t T, int64_t C, float *branch_t
 /// dgamma += Σ dy·x̂ and dbeta += Σ dy. dy and dz may be the same array.
 void ck_residual_norm_backward(ck_context *context, int64_t T, int64_t C, const float *dy, const float *z,
                                const float *statistics, const float *gamma, const ck_dropout *dropout,
-                               float *dz, float *d_branch, float *dgamma, float *dbeta);
+                               float *dz, ck_elements d_branch, float *dgamma, float *dbeta);
 
 /// z = (word[id] + word_noise[t]) + type[t] + position[p]; y = drop(norm(z) + norm_noise[t]). Null noise is none.
 typedef struct {
@@ -137,14 +146,14 @@ typedef struct {
     const int32_t *example;      ///< [T] as in ck_dropout
     uint64_t key;                ///< of head 0; head h uses key + h
     float probability;
-    const float *qkv;
-    float *context;              ///< [T, C]
+    ck_elements qkv;
+    ck_elements context;         ///< [T, C]
     float *log_sum;              ///< [T, H]
     int64_t longest;             ///< length of the longest sequence
 } ck_attention;
 void ck_attend(ck_context *context, const ck_attention *attention);
 /// Backward: dqkv is overwritten. The probabilities are computed again from log_sum.
-void ck_attend_backward(ck_context *context, const ck_attention *attention, const float *d_context, float *dqkv);
+void ck_attend_backward(ck_context *context, const ck_attention *attention, ck_elements d_context, ck_elements dqkv);
 
 // ---------------------------------------------------------------------------------------------- measuring
 

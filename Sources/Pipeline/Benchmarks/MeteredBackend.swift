@@ -31,12 +31,14 @@ final class MeteredBackend: Backend {
     }
 
     var name: String { base.name }
+    var keepsBF16: Bool { base.keepsBF16 }
     var counts: ProductCounts { base.counts }
 
     func forgetCalls() { calls.removeAll(keepingCapacity: true) }
 
-    private func note(_ name: String, floats: Int, _ operation: () -> Void) {
-        note(name, .memory(bytes: 4 * floats), operation)
+    /// - Parameter halves: elements of bfloat16, besides `floats` of float32.
+    private func note(_ name: String, floats: Int, halves: Int = 0, _ operation: () -> Void) {
+        note(name, .memory(bytes: 4 * floats + 2 * halves), operation)
     }
 
     private func note(_ name: String, _ work: Work? = nil, _ operation: () -> Void) {
@@ -67,8 +69,9 @@ final class MeteredBackend: Backend {
         note(name) { base.multiply(p) }
     }
 
-    func addColumnSums(rows: Int, columns: Int, _ x: Source, stride: Int, into out: Target) {
-        note("bias gradient, \(columns) wide", floats: rows * columns + 2 * columns) {
+    func addColumnSums(rows: Int, columns: Int, _ x: Elements<Float>, stride: Int, into out: Target) {
+        let read = rows * columns
+        note("bias gradient, \(columns) wide", floats: (x.isBF16 ? 0 : read) + 2 * columns, halves: x.isBF16 ? read : 0) {
             base.addColumnSums(rows: rows, columns: columns, x, stride: stride, into: out)
         }
     }
@@ -84,8 +87,9 @@ final class MeteredBackend: Backend {
     }
 
     func residualNormBackward(T: Int, C: Int, dy: Source, z: Source, statistics: Source, norm: Norm<Float>,
-                              dropout: Dropout, dz: Target, dBranch: Target?, dGamma: Target?, dBeta: Target?) {
-        note("residual, dropout, LayerNorm backward", floats: (dBranch == nil ? 3 : 4) * T * C + 2 * T + 5 * C) {
+                              dropout: Dropout, dz: Target, dBranch: Elements<Float>?, dGamma: Target?, dBeta: Target?) {
+        note("residual, dropout, LayerNorm backward", floats: (dBranch?.isBF16 == false ? 4 : 3) * T * C + 2 * T + 5 * C,
+             halves: dBranch?.isBF16 == true ? T * C : 0) {
             base.residualNormBackward(T: T, C: C, dy: dy, z: z, statistics: statistics, norm: norm, dropout: dropout, dz: dz,
                                       dBranch: dBranch, dGamma: dGamma, dBeta: dBeta)
         }
@@ -113,7 +117,7 @@ final class MeteredBackend: Backend {
 
     func attend(_ a: AttentionPass<Float>) { note("attention") { base.attend(a) } }
 
-    func attendBackward(_ a: AttentionPass<Float>, dContext: Source, dqkv: Target) {
+    func attendBackward(_ a: AttentionPass<Float>, dContext: Elements<Float>, dqkv: Elements<Float>) {
         note("attention backward") { base.attendBackward(a, dContext: dContext, dqkv: dqkv) }
     }
 

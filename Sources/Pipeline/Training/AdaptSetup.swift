@@ -120,7 +120,7 @@ struct AdaptSetup {
         let head = adapted.head!.configuration
         let network = SequenceModel(adapted.configuration, head, backend: backend, tokenCapacity: capacity.tokens,
                                     sequenceCapacity: capacity.sequences, trains: true,
-                                    activationSets: recipe.objective.activationSets)
+                                    activationSets: recipe.objective.activationSets, changesPrecision: recipe.optimizer.triesSteps)
         let weights = Parameters(layout: network.layout)
         let missing = try model.load(into: weights) { entry in
             keepsHead || entry.unit != .head || adapted.configuration.family.denseIsPretrained

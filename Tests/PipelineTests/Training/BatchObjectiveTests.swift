@@ -28,7 +28,7 @@ import Testing
             model = SequenceModel(
                 stored.description.configuration, HeadConfiguration(dataset.task), backend: CPUBackend(threads: threads, precision: precision),
                 tokenCapacity: max(tokens, data.longest), sequenceCapacity: 64, trains: true,
-                activationSets: adversarial?.method.activationSets ?? 1)
+                activationSets: adversarial?.method.activationSets ?? 1, changesPrecision: comparesLosses)
             weights = Parameters(layout: model.layout)
             let missing = try stored.load(into: weights)
             // A head of this size has logits that are far from zero.
