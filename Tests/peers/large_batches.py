@@ -12,6 +12,7 @@ weights; then every arm runs for each seed at these rates, ScaLA and its control
     lamb                          the large batch alone
     lamb, random noise            ScaLA with T = 0 and a start as long as its noise is after one ascent: noise without an adversary
     scala t_s 0, 0.5              on labels, and on the clean output (clean-kl)
+    … a fifth of the noise        with start, ascent step and radius a fifth of the defaults, which are meant for larger models
 
 Prints two Markdown tables for each task: the sweeps, and the arms as far as they have run. See experiment.py for what is kept.
 """
@@ -53,6 +54,9 @@ def final_arms(adamw, lamb, large, small, updates):
     for mode in ("label", "clean-kl"):
         for delay in (0, 0.5):
             arms.append(Arm(f"scala {mode}, t_s {delay}", "scala", noise_mode=mode, noise_delay=delay, **noisy))
+    for mode in ("label", "clean-kl"):
+        arms.append(Arm(f"scala {mode}, t_s 0.5, a fifth of the noise", "scala", noise_mode=mode, noise_delay=0.5, noise_size=0.02,
+                        noise_step=0.02, noise_radius=0.06, **noisy))
     return arms
 
 
