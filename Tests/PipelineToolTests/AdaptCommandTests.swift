@@ -36,6 +36,18 @@ import Testing
         #expect(losses[0] == losses[2] && losses[0] != losses[1], "without learning a row has its own loss: \(losses)")
     }
 
+    @Test func aRunThatLearntNothingSaysSo() throws {
+        let scratch = try Scratch.prepared(), words = Array(Self.adapt.dropLast()) + ["--replace", "--set", "epochs=4"]
+        let still = try Tool.run(words + ["--set", "learning_rate=0"], in: scratch)
+        #expect(still.output.contains("the model has learnt nothing"), "\(still.output)")
+        let learning = ["--set", "learning_rate=3e-3", "--set", "batch_size=8"]
+        let moving = try Tool.run(words + learning, in: scratch)
+        #expect(moving.status == 0 && !moving.output.contains("learnt nothing"), "\(moving.output)")
+        let json = try Tool.run(Self.adapt + ["--replace", "--set", "epochs=4"] + learning, in: scratch).json()
+        // As many films are good as are bad.
+        #expect(abs(try #require(json["constant_loss"]?.doubleValue) - 0.6931) < 1e-4)
+    }
+
     @Test(arguments: ["[[[0, 50]]]", "[[[-1]]]", "[[[0.5]]]", "[[]]", "[0]", "{}", "[[[0]"])
     func anOrderThatIsNoneIsRefused(text: String) throws {
         let scratch = try Scratch.prepared()

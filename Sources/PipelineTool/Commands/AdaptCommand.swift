@@ -126,7 +126,7 @@ struct AdaptCommand: ParsableCommand {
             if result.wasCached { file.append(runLog.lines) }
             try file.close()
         }
-        let report = RunReport(result, runLog, dataset: try PreparedDataset.find(data, in: session.store))
+        let report = RunReport(result, runLog, dataset: try PreparedDataset.find(data, in: session.store), recipe: stage.recipe)
         try session.finish(report.report(name: name, next: session.command("eval", name)))
         if !noCompress, !result.wasCached { compress(result, context) }
     }

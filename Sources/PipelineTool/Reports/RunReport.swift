@@ -6,9 +6,11 @@ struct RunReport {
     private let result: AdaptStage.Result
     private let log: RunLog
     private let dataset: PreparedDataset
+    private let constantLoss: Double?
 
-    init(_ result: AdaptStage.Result, _ log: RunLog, dataset: PreparedDataset) {
+    init(_ result: AdaptStage.Result, _ log: RunLog, dataset: PreparedDataset, recipe: Recipe) {
         (self.result, self.log, self.dataset) = (result, log, dataset)
+        constantLoss = dataset.constantLoss(recipe)
     }
 
     func report(name: String, next: String) -> Report {
@@ -24,6 +26,7 @@ struct RunReport {
             "selected_step": .integer(Int64(record.selectedStep)),
             "split": record.developmentSplit.map { .string($0) } ?? .null,
             "metrics": JSONValue(metrics: record.metrics), "history": log.json,
+            "constant_loss": JSONValue(finite: constantLoss),
             "seconds": JSONValue(finite: result.timing?.seconds),
             "examples_per_second": JSONValue(finite: result.timing?.examplesPerSecond),
             "tokens_per_second": JSONValue(finite: result.timing?.tokensPerSecond),
@@ -77,7 +80,19 @@ struct RunReport {
         if let split = record.developmentSplit, !record.metrics.isEmpty {
             text += "\n" + MetricsTable(record.metrics, split: split).text
         }
+        if let nothing = nothingLearnt { text += "\n" + nothing }
         return text
+    }
+
+    /// Said when the last epoch's loss is as high as that of an answer that looks at no text.
+    private var nothingLearnt: String? {
+        guard let loss = log.epochs.last?.loss, let constantLoss, loss > 0.99 * constantLoss else { return nil }
+        return """
+            The training loss of the last epoch, \(NumberText.fixed(loss, 4)), is no better than \(NumberText.fixed(constantLoss, 4)), that of the
+            same answer to every text: the model has learnt nothing. More epochs, a smaller learning_rate or, with noise that
+            climbs the loss, a smaller noise_step and noise_radius may help.
+
+            """
     }
 
     /// Of a long run the first and the last epochs are shown, and the one that was kept.
