@@ -44,8 +44,14 @@ import Testing
         func collect() throws -> CollectionPlan {
             let plan = try store.collectionPlan()
             let before = try store.usage().storedBytes
-            let report = try folder.open().collect(patience: 0)
+            var steps: [CollectionProgress] = []
+            let report = try folder.open().collect(patience: 0) { steps.append($0) }
             #expect(report.plan == plan, "a dry run says what happens")
+            // Each part goes up to its whole, encoding first.
+            let encoded = steps.prefix { if case .encoded = $0 { true } else { false } }
+            if case .encoded(let done, let total)? = encoded.last { #expect(done == total) }
+            if case .removed(let done, let total)? = steps.dropFirst(encoded.count).last { #expect(done == total) }
+            #expect(plan.releasedCount == 0 || !encoded.isEmpty)
             #expect(report.removedBytes == plan.byteCount)
             #expect(try before - store.usage().storedBytes == plan.byteCount - plan.reencodedBytes)
             #expect(try plan.keptBytes == store.usage().storedBytes)

@@ -5,10 +5,10 @@
 #
 # kills       SIGKILLs of the tool at random instants while it saves, pushes, pulls, collects and tags (1,000)
 # damages     random damages of a store's files (10,000)
-# seconds     four workers saving, reading, tagging and collecting in one store (600)
+# seconds     four workers saving, reading, tagging and collecting in one store: threads of one process, then processes (600 each)
 # artifacts   artifacts with two blobs each that list, show and gc are timed on (100,000; about 2 GB of small files)
 #
-# For root a small file system is filled too (full_disk.py).
+# For root a small file system is filled too (full_disk.py), and a group of users shares a store (shared_group.py).
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -18,5 +18,6 @@ trap 'rm -rf "$work"' EXIT
 python3 Tests/store/kills.py --work "$work/kills" --kills "${1:-1000}"
 STORE_DAMAGE_ROUNDS="${2:-10000}" swift test -c release --skip-build --filter DamageTests
 STORE_STRESS_SECONDS="${3:-600}" swift test -c release --skip-build --filter StressTests
-[ "$(id -u)" != 0 ] || python3 Tests/store/full_disk.py
+python3 Tests/store/processes.py --work "$work/processes" --seconds "${3:-600}"
+[ "$(id -u)" != 0 ] || { python3 Tests/store/full_disk.py && python3 Tests/store/shared_group.py; }
 python3 Tests/store/scale.py --work "$work/scale" --artifacts "${4:-100000}" --blobs 2

@@ -22,7 +22,9 @@ extension Store {
     /// not so, or one that cannot be read, or has such a difference, is not among them. All of a blob and its base is in memory meanwhile.
     ///
     /// - Parameter stages: whether the full encodings are staged, synced; false only measures.
-    func baseReleases(_ graph: CollectionGraph, _ kept: Reachability, stages: Bool) throws -> [BaseRelease] {
+    func baseReleases(
+        _ graph: CollectionGraph, _ kept: Reachability, stages: Bool, progress: (CollectionProgress) -> Void = { _ in }
+    ) throws -> [BaseRelease] {
         var storage: LocalBlobStorage?
         if stages, !kept.bases.isEmpty {
             do { storage = LocalBlobStorage(root: layout.blobs, files: files, session: try writingSession()) }
@@ -31,7 +33,14 @@ extension Store {
         }
         var users: [Digest: [Digest]] = [:]
         for digest in kept.blobs { if let base = graph.blobs[digest]?.base { users[base, default: []].append(digest) } }
+        func size(_ base: Digest) -> Int { (users[base] ?? []).reduce(0) { $0 + (graph.blobs[$1]?.byteCount ?? 0) } }
+        let total = kept.bases.reduce(0) { $0 + size($1) }
+        var done = 0
         return try kept.bases.sorted().compactMap { base in
+            defer {
+                done += size(base)
+                progress(.encoded(done, of: total))
+            }
             guard let file = graph.blobs[base] else { return nil }
             var release = BaseRelease(base: base, byteCount: file.byteCount)
             do {

@@ -7,16 +7,24 @@ public struct CollectionReport: Hashable, Sendable {
     public internal(set) var removedBytes = 0
 }
 
+/// How far a collection is: stored bytes done, and those to do, of the differences that it encodes in full, then of what it removes.
+public enum CollectionProgress: Hashable, Sendable {
+    case encoded(Int, of: Int)
+    case removed(Int, of: Int)
+}
+
 extension Store {
     /// What a collection would remove now. Changes nothing and works on a store that is only read.
     ///
     /// - Parameter releasesBases: also looks for bases that differences can do without, which encodes those differences in full.
     /// - Throws: `StoreError` with code `damaged` when something that is needed cannot be read.
-    public func collectionPlan(retention: Retention? = nil, releasesBases: Bool = true) throws -> CollectionPlan {
+    public func collectionPlan(
+        retention: Retention? = nil, releasesBases: Bool = true, progress: (CollectionProgress) -> Void = { _ in }
+    ) throws -> CollectionPlan {
         let graph = try CollectionGraph(self)
         let kept = Reachability(graph, try retention ?? self.retention())
         try graph.checkReadable(kept)
-        let releases = releasesBases ? try baseReleases(graph, kept, stages: false) : []
+        let releases = releasesBases ? try baseReleases(graph, kept, stages: false, progress: progress) : []
         return CollectionPlan(graph, kept, releases: releases, trash: try trash.contents())
     }
 
@@ -32,7 +40,7 @@ extension Store {
     ///   cannot be read, `readOnly`.
     @discardableResult
     public func collect(
-        retention: Retention? = nil, patience: Double = 10, progress: (CollectionReport) -> Void = { _ in }
+        retention: Retention? = nil, patience: Double = 10, progress: (CollectionProgress) -> Void = { _ in }
     ) throws -> CollectionReport {
         guard mode == .readWrite else {
             throw StoreError(.readOnly, operation: "collect in a store opened read-only", path: layout.root)
@@ -47,13 +55,13 @@ extension Store {
         let before = try CollectionGraph(self)
         let kept = Reachability(before, retention)
         try before.checkReadable(kept)
-        let releases = try baseReleases(before, kept, stages: true)
+        let releases = try baseReleases(before, kept, stages: true, progress: progress)
         let plan = try takeAway(retention, after: before, releases, patience: patience)
         var report = CollectionReport(plan: plan)
         try trash.empty { byteCount in
             report.removedCount += 1
             report.removedBytes += byteCount
-            progress(report)
+            progress(.removed(report.removedBytes, of: plan.byteCount + plan.trashBytes))
         }
         return report
     }

@@ -31,17 +31,16 @@ struct StoreGCCommand: ParsableCommand {
         let session = try Session(common, .reading, title: "gc")
         var freed: (count: Int, bytes: Int)?
         let plan: CollectionPlan
+        let show = { [progress = session.progress] (step: CollectionProgress) in
+            let (done, total) = switch step { case .encoded(let done, let total), .removed(let done, let total): (done, total) }
+            progress.progress(done: done, total: total, unit: "", amount: NumberText.bytes)
+        }
         if removes {
-            let report = try session.perform {
-                try session.store.collect(patience: wait) { [progress = session.progress] report in
-                    let total = report.plan.byteCount + report.plan.trashBytes
-                    progress.progress(done: report.removedBytes, total: total, unit: "", amount: NumberText.bytes)
-                }
-            }
+            let report = try session.perform { try session.store.collect(patience: wait, progress: show) }
             plan = report.plan
             freed = (report.removedCount, report.removedBytes)
         } else {
-            plan = try session.store.collectionPlan()
+            plan = try session.perform { try session.store.collectionPlan(progress: show) }
         }
         try session.finish(
             Report(
