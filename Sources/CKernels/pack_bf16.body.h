@@ -8,7 +8,8 @@ enum {
 #else
     H_ROWS = CK_MR, H_TILE_ROWS = 8 * CK_MR, H_TILE_COLUMNS = 768, H_STEP = 2,
 #endif
-    // Packed rows of A stay in the first-level cache while panels of B stream past; H_SHARED bounds the memory of packed B.
+    // Packed rows of A stay in the first-level cache while panels of B stream past; H_SHARED bounds the memory of packed B
+    // of products that end as float32.
     H_KC = 512, H_SHARED = 2048,
     // Between packed rows of A, in pairs: apart from powers of two, so that they do not fall on the same lines of the cache.
     H_PAD = 16,
@@ -59,7 +60,11 @@ INLINE void store_pairs(uint32_t *p, vu x) { store((float *)p, (vf)x); }
 /// Pairs of neighbours from the next `count` elements, at most 2·W; an odd last one is paired with zero, as is what lies beyond.
 INLINE vu load_neighbours(ck_elements e, int64_t count) {
     if (e.half) {
-        if (count >= 2 * W) return load_pairs(e.at);
+        if (count >= 2 * W) {  // at any two bytes
+            vu pairs;
+            memcpy(&pairs, e.at, sizeof pairs);
+            return pairs;
+        }
 #ifdef CK_EMULATED
         vu pairs = {0};
         memcpy(&pairs, e.at, (size_t)count * sizeof(uint16_t));

@@ -95,7 +95,7 @@ INLINE uint32_t bf16_bits_of(float x) {
 }
 
 typedef uint16_t vh __attribute__((vector_size(2 * W)));
-/// As `load_some` and `store_some`, of bfloat16.
+/// As `load_some` and `store_some`, of bfloat16. Where the processor rounds, denormal numbers become zero.
 INLINE vf load_half(const uint16_t *p, int64_t n) {
 #if CK_MASKS == 512
     __m256i x = n >= W ? _mm256_loadu_si256((const __m256i *)p) : _mm256_maskz_loadu_epi16(mask_below(n), p);

@@ -26,7 +26,7 @@ struct FeedForward<B: Backend> {
 
     /// x [T, C] → `y`; `activated` is [T, F] of scratch.
     func forward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, x: B.Source, activated: Elements<B.Scalar>) {
-        up.forward(p.backend, p.weights, rows: p.T, x: Elements(x), y: workspace(u, isBF16: p.keepsBF16), activation: activation,
+        up.forward(p.backend, p.weights, rows: p.T, x: Elements(x), y: p.elements(workspace, u), activation: activation,
                    activated: activated)
         down.forward(p.backend, p.weights, rows: p.T, x: activated, y: Elements(workspace(z)))
         p.backend.residualNorm(
@@ -39,12 +39,12 @@ struct FeedForward<B: Backend> {
     func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, _ scratch: BackwardScratch<B>, x: B.Source,
                   d: B.Target, gradient: B.Target?) {
         let dropout = p.tokenDropout(\.hidden, site: DropoutSite.feedForwardOutput(layer: layer))
-        let branch = dropout.probability > 0 ? workspace(scratch.branch, isBF16: p.keepsBF16) : Elements(d)
+        let branch = dropout.probability > 0 ? p.elements(workspace, scratch.branch) : Elements(d)
         p.backend.residualNormBackward(
             T: p.T, C: width, dy: d, z: workspace(z), statistics: workspace(statistics), norm: norm.norm(p.weights),
             dropout: dropout, dz: d, dBranch: dropout.probability > 0 ? branch : nil,
             dGamma: gradient.map { $0 + norm.gamma }, dBeta: gradient.map { $0 + norm.beta })
-        let du = workspace(scratch.inner, isBF16: p.keepsBF16), h = workspace(u, isBF16: p.keepsBF16)
+        let du = p.elements(workspace, scratch.inner), h = p.elements(workspace, u)
         down.inputGradient(p.backend, p.weights, rows: p.T, dy: branch, dx: du, accumulates: false, activation: activation, uToH: h)
         if let gradient {
             down.parameterGradient(p.backend, gradient, rows: p.T, dy: branch, x: h)

@@ -10,7 +10,7 @@ struct ForwardPass<B: Backend> {
     let dropout: DropoutRates?
     let noise: EmbeddingNoise<B.Scalar>?
     /// Whether compact places hold bfloat16 in this pass.
-    let keepsBF16: Bool
+    private let keepsBF16: Bool
 
     init(backend: B, weights: B.Source, owner: AnyObject, batch: PackedBatch, dropout: DropoutRates?, noise: EmbeddingNoise<B.Scalar>?) {
         (self.backend, self.weights, self.owner, self.batch) = (backend, weights, owner, batch)
@@ -19,6 +19,11 @@ struct ForwardPass<B: Backend> {
     }
 
     var T: Int { batch.tokenCount }
+
+    /// What a compact place holds in this pass.
+    func elements(_ workspace: Workspace<B.Scalar>, _ slot: Workspace<B.Scalar>.CompactSlot) -> Elements<B.Scalar> {
+        workspace(slot, isBF16: keepsBF16)
+    }
 
     /// Dropout over tokens at a site; probability 0 outside training.
     func tokenDropout(_ rate: KeyPath<DropoutRates, Float>, site: UInt64) -> Dropout {

@@ -43,7 +43,7 @@ struct SelfAttention<B: Backend> {
         AttentionPass(
             B: p.batch.sequenceCount, T: p.T, H: heads, D: width / heads, longest: p.batch.longest,
             starts: p.batch.starts, dropout: p.tokenDropout(\.attention, site: DropoutSite.attention(layer: layer)),
-            qkv: workspace(qkv, isBF16: p.keepsBF16), context: workspace(context, isBF16: p.keepsBF16), logSum: workspace(logSum))
+            qkv: p.elements(workspace, qkv), context: p.elements(workspace, context), logSum: workspace(logSum))
     }
 
     /// x [T, C] → `y`.
@@ -51,10 +51,10 @@ struct SelfAttention<B: Backend> {
         for part in projections {
             p.backend.multiply(.linear(
                 rows: p.T, inputs: width, outputs: part.columns, x: Elements(x), weight: p.weights + part.weight,
-                bias: p.weights + part.bias, y: workspace(qkv, isBF16: p.keepsBF16) + part.column, yStride: 3 * width))
+                bias: p.weights + part.bias, y: p.elements(workspace, qkv) + part.column, yStride: 3 * width))
         }
         p.backend.attend(attention(p, workspace))
-        output.forward(p.backend, p.weights, rows: p.T, x: workspace(context, isBF16: p.keepsBF16), y: Elements(workspace(z)))
+        output.forward(p.backend, p.weights, rows: p.T, x: p.elements(workspace, context), y: Elements(workspace(z)))
         p.backend.residualNorm(
             T: p.T, C: width, branchToZ: workspace(z), residual: x, norm: norm.norm(p.weights),
             dropout: p.tokenDropout(\.hidden, site: DropoutSite.attentionOutput(layer: layer)),
@@ -65,20 +65,20 @@ struct SelfAttention<B: Backend> {
     func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, _ scratch: BackwardScratch<B>, x: B.Source,
                   d: B.Target, gradient: B.Target?, needsInput: Bool) {
         let dropout = p.tokenDropout(\.hidden, site: DropoutSite.attentionOutput(layer: layer))
-        let branch = dropout.probability > 0 ? workspace(scratch.branch, isBF16: p.keepsBF16) : Elements(d)
+        let branch = dropout.probability > 0 ? p.elements(workspace, scratch.branch) : Elements(d)
         p.backend.residualNormBackward(
             T: p.T, C: width, dy: d, z: workspace(z), statistics: workspace(statistics), norm: norm.norm(p.weights),
             dropout: dropout, dz: d, dBranch: dropout.probability > 0 ? branch : nil,
             dGamma: gradient.map { $0 + norm.gamma }, dBeta: gradient.map { $0 + norm.beta })
-        output.inputGradient(p.backend, p.weights, rows: p.T, dy: branch, dx: workspace(scratch.context, isBF16: p.keepsBF16),
+        output.inputGradient(p.backend, p.weights, rows: p.T, dy: branch, dx: p.elements(workspace, scratch.context),
                              accumulates: false)
         if let gradient {
-            output.parameterGradient(p.backend, gradient, rows: p.T, dy: branch, x: workspace(context, isBF16: p.keepsBF16))
+            output.parameterGradient(p.backend, gradient, rows: p.T, dy: branch, x: p.elements(workspace, context))
         }
-        p.backend.attendBackward(attention(p, workspace), dContext: workspace(scratch.context, isBF16: p.keepsBF16),
-                                 dqkv: workspace(scratch.qkv, isBF16: p.keepsBF16))
+        p.backend.attendBackward(attention(p, workspace), dContext: p.elements(workspace, scratch.context),
+                                 dqkv: p.elements(workspace, scratch.qkv))
         for part in projections {
-            let dqkv = workspace(scratch.qkv, isBF16: p.keepsBF16) + part.column
+            let dqkv = p.elements(workspace, scratch.qkv) + part.column
             if let gradient {
                 p.backend.multiply(.linearWeightGradient(
                     rows: p.T, inputs: width, outputs: part.columns, dy: dqkv, dyStride: 3 * width, x: Elements(x),

@@ -104,7 +104,7 @@ public final class SequenceModel<B: Backend> {
         let pass = ForwardPass(backend: backend, weights: weights, owner: owner, batch: batch, dropout: dropout, noise: noise)
         embeddings.forward(pass, workspace)
         var x = B.Source(workspace(embeddings.y))
-        for layer in layers { x = layer.forward(pass, workspace, x: x, activated: workspace(activated, isBF16: pass.keepsBF16)) }
+        for layer in layers { x = layer.forward(pass, workspace, x: x, activated: pass.elements(workspace, activated)) }
         sequenceHead.forward(pass, workspace, x: x)
         pending[activationSet] = pass
         passes.forward += pass.T * layers.count

@@ -17,7 +17,7 @@ final class Workspace<Scalar> {
 
     /// A place in the block: an offset until `commit`, a pointer after.
     struct Slot { let offset: Int }
-    /// A place for what only products and attention read, which is bfloat16 in passes of backends that keep it so.
+    /// A place for what only products, attention and an activation read, which is bfloat16 in passes of backends that keep it so.
     struct CompactSlot { let offset: Int }
 
     /// Plans `count` elements, aligned to 64 bytes.

@@ -9,7 +9,8 @@ public final class CPUBackend: Backend {
 
     public let instructionSet: InstructionSet
     public let threads: Int
-    /// Of products that are not marked as float32, and of attention's. May be changed between operations.
+    /// Of products that are not marked as float32, and of attention's. May be changed between passes of models that have room
+    /// for both (`SequenceModel.init`, `changesPrecision`).
     public var precision: Precision
     let context: OpaquePointer
     public private(set) var counts = ProductCounts()
@@ -40,12 +41,12 @@ public final class CPUBackend: Backend {
     public var name: String { "cpu-\(instructionSet)" }
 
     /// What a result may depend on besides its inputs: device, kernels with their revision from the second on, and number format, for
-    /// example `cpu-avx2-fp32` or `cpu-amx.2-bf16`.
+    /// example `cpu-avx2-fp32` or `cpu-amx.3-bf16`.
     public var numericPath: String {
         "\(name)\(instructionSet.revision == 1 ? "" : ".\(instructionSet.revision)")-\(precision)"
     }
 
-    public var keepsBF16: Bool { precision == .bf16 && instructionSet.multipliesBF16 }
+    public var keepsBF16: Bool { precision == .bf16 && ck_isa_takes_half(ck_isa(rawValue: instructionSet.rawValue)) }
 
     private func timed(_ phase: Phase, _ operation: () -> Void) {
         let begin = Self.now

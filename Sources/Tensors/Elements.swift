@@ -1,7 +1,7 @@
 /// Where an array of activations lies in memory, and whether as `Scalar` or as bfloat16.
 ///
-/// What only products and attention read is kept as bfloat16 where the backend multiplies that anyway, see
-/// `Backend.keepsBF16`: half the memory, half the traffic.
+/// What only products, attention and the activation between products read is kept as bfloat16 where the backend multiplies that
+/// anyway, see `Backend.keepsBF16`: half the memory, half the traffic.
 public struct Elements<Scalar> {
     public let address: UnsafeMutableRawPointer
     public let isBF16: Bool

@@ -1,4 +1,5 @@
-/// Number format of what matrix products multiply. Their sums, and everything else, are float32 in either case.
+/// Number format of what matrix products multiply, and where the backend says so (`Backend.keepsBF16`) of what only they, attention
+/// and the activation between them read. Sums, and everything else, are float32 in either case.
 public enum Precision: String, Hashable, Sendable, CaseIterable {
     case fp32
     /// Elements rounded to bfloat16, nearest even: half the bytes, and several times the speed where the processor has units

@@ -39,10 +39,10 @@ import Testing
     @Test func aRunThatLearntNothingSaysSo() throws {
         let scratch = try Scratch.prepared(), words = Array(Self.adapt.dropLast()) + ["--replace", "--set", "epochs=4"]
         let still = try Tool.run(words + ["--set", "learning_rate=0"], in: scratch)
-        #expect(still.output.contains("the model has learnt nothing"), "\(still.output)")
+        #expect(still.output.contains("to every text, 0.5000: nothing was"), "\(still.output)")
         let learning = ["--set", "learning_rate=3e-3", "--set", "batch_size=8"]
         let moving = try Tool.run(words + learning, in: scratch)
-        #expect(moving.status == 0 && !moving.output.contains("learnt nothing"), "\(moving.output)")
+        #expect(moving.status == 0 && !moving.output.contains("nothing was"), "\(moving.output)")
         let json = try Tool.run(Self.adapt + ["--replace", "--set", "epochs=4"] + learning, in: scratch).json()
         // As many films are good as are bad.
         #expect(abs(try #require(json["constant_loss"]?.doubleValue) - 0.6931) < 1e-4)

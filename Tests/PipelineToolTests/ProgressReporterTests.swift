@@ -55,6 +55,20 @@ import Testing
         #expect(slow.texts.count == 4)
     }
 
+    @Test func aSecondPartHasATimeAndTenthsOfItsOwn() throws {
+        let bench = Bench()
+        let reporter = bench.reporter(interactive: false)
+        for (unit, seconds) in [("encoded", 0.2), ("removed", 0.02)] {
+            for step in 1...1000 {
+                reporter.progress(done: step, total: 1000, unit: unit)
+                bench.advance(seconds)
+            }
+        }
+        #expect(bench.texts.filter { $0.contains("removed") }.count == 10)
+        let last = try #require(bench.texts.last)
+        #expect(last.contains("50 removed/s"), "\(last)")
+    }
+
     @Test func whatIsDoneAtOnceIsNotReported() {
         let bench = Bench()
         let reporter = bench.reporter(interactive: false)

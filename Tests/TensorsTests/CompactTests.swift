@@ -58,6 +58,21 @@ struct CompactTests {
         }
     }
 
+    @Test("whatever an earlier operation left in the scratch memory", arguments: sets)
+    func scratch(set: CPUBackend.InstructionSet) {
+        let fresh = CPUBackend(threads: 1, instructionSet: set, precision: .bf16), used = CPUBackend(threads: 1, instructionSet: set, precision: .bf16)
+        let nan = AttentionCase(H: 3, D: 64, lengths: [130, 40])
+        let count = nan.T * nan.C
+        _ = nan.run(on: CompactBackend(used, isTwin: false), qkv: [Float](repeating: .nan, count: 3 * count),
+                    dContext: [Float](repeating: .nan, count: count))
+        let attention = AttentionCase(H: 2, D: 10, lengths: [33, 1, 130], probability: 0.1, precision: .bf16)
+        let product = ProductCase(m: 35, n: 37, k: 33, transposesB: true, hasBias: true, activation: .gelu)
+        for operation in [attention, product] as [any OperationCase] {
+            let one = operation.run(on: CompactBackend(fresh, isTwin: false)), other = operation.run(on: CompactBackend(used, isTwin: false))
+            #expect(one.map { $0.values.map(bits) } == other.map { $0.values.map(bits) }, "\(operation.testDescription)")
+        }
+    }
+
     @Test("in the gradient of a branch and in sums of columns, on every set", arguments: CPUBackend.InstructionSet.availableForBF16)
     func rows(set: CPUBackend.InstructionSet) {
         for C in [1, 15, 16, 47, 384] {

@@ -4,7 +4,8 @@
     processes.py --work FOLDER [--seconds 600] [--workers 4] [--seed 0] [--pipeline .build/release/pipeline]
 
 Each worker runs one command of the tool after the other and has names of its own, so that it knows what they must stand for; the
-contents are the same for all, so that one saves what another collects. A command may only fail by finding the store busy. At the end
+contents are the same for all, so that one saves what another collects. No command may fail but a collection that finds the store
+busy. At the end
 the store verifies clean, every name stands for its digest and exports the weights that were imported, and a collection leaves what has
 a name. The last line is one JSON object; the exit status is 1 where something does not hold.
 """
@@ -15,6 +16,7 @@ import json
 import os
 import random
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -22,6 +24,8 @@ import time
 from kills import Attempt, Failure, variant
 
 BUSY = 69
+# How often each kind of command is chosen.
+KINDS = {"save": 4, "read": 2, "tag": 2, "remove": 1, "share": 1, "verify": 1, "collect": 2}
 
 
 def weights(folder):
@@ -39,12 +43,16 @@ class Worker:
         self.chance = random.Random(shared.o.seed * 100 + number)
         self.owned = {}
 
-    def run(self, *words):
-        """The answer of a command, or None where it found the store busy."""
+    def run(self, *words, may_be_busy=False):
+        """The answer of a command; None where it found the store busy and may."""
         process = Attempt(self.shared.tool, [*words, "--store", self.shared.store]).start()
-        out, errors = process.communicate(timeout=300)
-        if process.returncode == BUSY:
-            self.shared.count("busy")
+        try:
+            out, errors = process.communicate(timeout=300)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise Failure(f"worker {self.number}: {' '.join(words)} did not end within 300 seconds")
+        if process.returncode == BUSY and may_be_busy:
             return None
         if process.returncode:
             raise Failure(f"worker {self.number}: {' '.join(words)} ended with {process.returncode}: {errors.strip()}")
@@ -52,55 +60,53 @@ class Worker:
 
     def check(self, name):
         shown = self.run("store", "show", name, "--kind", "model")
-        if shown is not None and shown["digest"] != self.owned[name]:
+        if shown["digest"] != self.owned[name]:
             raise Failure(f"worker {self.number}: {name} stands for {shown['digest']}, not {self.owned[name]}")
 
     def step(self):
         chance, shared = self.chance, self.shared
-        kind = chance.choices(["save", "read", "tag", "remove", "share", "verify", "collect"], [4, 2, 2, 1, 1, 1, 2])[0]
+        kind = chance.choices(list(KINDS), list(KINDS.values()))[0]
         known = chance.choice(sorted(self.owned)) if self.owned else None
         if known is None and kind in ("read", "tag", "remove", "share"):
             kind = "save"
         if kind == "save":
             name, number = f"w{self.number}-{chance.randrange(4)}", chance.randrange(len(shared.models))
             made = self.run("import", shared.models[number], "--name", name, "--replace")
-            if made is not None:
-                self.owned[name] = made["model"]
-                shared.contents[made["model"]] = number
+            self.owned[name] = made["model"]
+            shared.contents[made["model"]] = number
         elif kind == "read":
             self.check(known)
             folder = os.path.join(shared.o.work, f"exported-{self.number}")
-            if self.run("export", known, folder, "--replace") is not None:
-                if weights(folder) != weights(shared.models[shared.contents[self.owned[known]]]):
-                    raise Failure(f"worker {self.number}: {known} was exported with other weights")
+            self.run("export", known, folder, "--replace")
+            if weights(folder) != weights(shared.models[shared.contents[self.owned[known]]]):
+                raise Failure(f"worker {self.number}: {known} was exported with other weights")
         elif kind == "tag":
             name = known.removesuffix("-tag") + "-tag"
-            if self.run("store", "tag", known, name, "--kind", "model", "--replace") is not None:
-                self.owned[name] = self.owned[known]
+            self.run("store", "tag", known, name, "--kind", "model", "--replace")
+            self.owned[name] = self.owned[known]
         elif kind == "remove":
-            if self.run("store", "remove", known, "--kind", "model") is not None:
-                del self.owned[known]
+            self.run("store", "remove", known, "--kind", "model")
+            del self.owned[known]
         elif kind == "share":
-            there = os.path.join(shared.o.work, f"there-{self.number}")
-            if self.run("push", known, f"{there}:{known}", "--kind", "model", "--replace") is not None:
-                name = f"w{self.number}-pulled"
-                if self.run("pull", f"{there}:{known}", "--name", name, "--replace") is not None:
-                    self.owned[name] = self.owned[known]
+            there, name = os.path.join(shared.o.work, f"there-{self.number}"), f"w{self.number}-pulled"
+            self.run("push", known, f"{there}:{known}", "--kind", "model", "--replace")
+            self.run("pull", f"{there}:{known}", "--name", name, "--replace")
+            self.owned[name] = self.owned[known]
         elif kind == "verify":
             report = self.run("store", "verify", "--sample", "0.5")
-            if report is not None and report["problems"]:
+            if report["problems"]:
                 raise Failure(f"worker {self.number}: {report['problems']}")
         else:
-            report = self.run("store", "gc", "--run", "--wait", "2")
-            if report is None:
-                kind = "collection that found it busy"
+            if self.run("store", "gc", "--run", "--wait", "2", may_be_busy=True) is None:
+                kind = "collect, but busy"
         shared.count(kind)
 
     def work(self):
         try:
             while time.monotonic() < self.shared.end and not self.shared.failures:
                 self.step()
-        except (Failure, KeyError, ValueError) as failure:
+        except Exception as failure:
+            # Whatever it is, a worker that stops is a failure.
             self.shared.failures.append(repr(failure))
 
 
@@ -126,6 +132,8 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     o = parser.parse_args()
     os.makedirs(o.work, exist_ok=True)
+    if os.listdir(o.work):
+        sys.exit(f"processes.py: {o.work} is not empty; name a new folder")
     shared = Shared(o)
     workers = [Worker(shared, number) for number in range(o.workers)]
     Attempt(shared.tool, ["import", shared.models[0], "--name", "w0-0", "--store", shared.store]).run()
@@ -137,6 +145,9 @@ def main():
     failures, judge = shared.failures, Worker(shared, o.workers)
     try:
         if not failures:
+            missing = [kind for kind in KINDS if not shared.counts[kind]]
+            if missing:
+                raise Failure(f"no command of these kinds was run to its end: {', '.join(missing)}")
             report = judge.run("store", "verify")
             if report["problems"]:
                 raise Failure(f"the end: {report['problems']}")
@@ -154,8 +165,8 @@ def main():
                     if artifact["kind"] == "model" and artifact["names"]}
             if left != owned:
                 raise Failure(f"the end: {sorted(left ^ owned)} is named or is not, against what was done")
-    except Failure as failure:
-        failures.append(str(failure))
+    except Exception as failure:
+        failures.append(repr(failure))
     print(json.dumps({"passed": not failures, "seconds": o.seconds, "workers": o.workers, "seed": o.seed,
                       "commands": sum(shared.counts.values()), "counts": shared.counts, "failures": failures}))
     if not failures:

@@ -39,6 +39,11 @@ def main():
         os.chown(store, 0, GROUP)
         os.chmod(store, 0o2775)
 
+        def demand(holds, failure, **more):
+            if not holds:
+                print(json.dumps({"passed": False, "done": done, "failure": failure} | more))
+                sys.exit(1)
+
         def run(user, *words, status=0):
             def become():
                 os.setgroups([user[1]])
@@ -47,16 +52,13 @@ def main():
                 os.umask(0o002)
             p = subprocess.run([os.path.join(tool, "pipeline"), *words, "--store", store, "--json", "--quiet"], preexec_fn=become,
                                capture_output=True, text=True, cwd="/", env={"HOME": "/nonexistent", "PATH": os.environ["PATH"]})
-            if p.returncode != status:
-                print(json.dumps({"passed": False, "done": done, "failure": f"user {user[0]}: {' '.join(words)} ended with {p.returncode}, "
-                                  f"not {status}", "errors": p.stderr}))
-                sys.exit(1)
+            demand(p.returncode == status, f"user {user[0]}: {' '.join(words)} ended with {p.returncode}, not {status}", errors=p.stderr)
             done.append(" ".join(words[:2]))
             return json.loads(p.stdout) if p.stdout.strip() else {}
 
         def clean(user):
-            if run(user, "store", "verify")["problems"]:
-                run(user, "store", "verify", status=-1)
+            problems = run(user, "store", "verify")["problems"]
+            demand(not problems, f"the store is damaged: {problems}")
 
         run(ANN, "import", model, "--name", "first")
         run(BEN, "import", model, "--name", "second")
@@ -75,15 +77,12 @@ def main():
         run(EVE, "import", model, "--name", "hers", status=1)
         run(EVE, "store", "tag", "again", "hers", status=1)
         run(EVE, "store", "gc", "--run", status=1)
-        if run(ANN, "store", "list")["artifacts"] != names:
-            run(ANN, "store", "list", status=-1)
+        demand(run(ANN, "store", "list")["artifacts"] == names, "a refused command changed the store")
         # Whatever is there can be written by the group.
         for folder, folders, files in os.walk(store):
             for path in [folder] + [os.path.join(folder, name) for name in files]:
                 facts = os.stat(path)
-                if facts.st_gid != GROUP or not facts.st_mode & stat.S_IWGRP:
-                    print(json.dumps({"passed": False, "done": done, "failure": f"{path} cannot be written by the group"}))
-                    sys.exit(1)
+                demand(facts.st_gid == GROUP and facts.st_mode & stat.S_IWGRP, f"{path} cannot be written by the group")
     print(json.dumps({"passed": True, "commands": len(done)}))
 
 

@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 /// Instruction sets with kernels of their own, in rising order of preference; then, for tests, sets whose products of bfloat16
-/// do in plain C what the units of others do. Sets from AVX512 on differ in products of bfloat16 alone.
+/// do in plain C what the units of others do. Sets from AVX512 on differ in products and attention of bfloat16 alone.
 typedef enum {
     CK_ISA_BASELINE = 0, CK_ISA_AVX2 = 1, CK_ISA_AVX512 = 2, CK_ISA_AVX512BF16 = 3, CK_ISA_AMX = 4,
     CK_ISA_AVX512BF16_EMULATED = 5, CK_ISA_AMX_EMULATED = 6

@@ -18,6 +18,9 @@ struct CheckpointStorage {
     /// The model that the run began with: weights are stored as differences to it.
     let model: Artifact
 
+    /// `cpu-amx.3-bf16` without the `.3`.
+    private static func withoutRevision(_ path: String) -> String { path.replacing(/\.[0-9]+-/, with: "-") }
+
     /// The newest complete checkpoint.
     func newest() throws -> Artifact? {
         guard let reference = try store.reference(kind: Self.progressKind, name: key.hex) else { return nil }
@@ -60,7 +63,9 @@ struct CheckpointStorage {
         guard path == numericPath else {
             throw PipelineError(
                 .otherNumericPath, "the run was begun with \(path) and this is \(numericPath): going on would not repeat it bit for bit",
-                advice: "Go on where it was begun, or start it again here with --restart.")
+                advice: Self.withoutRevision(path) == Self.withoutRevision(numericPath)
+                    ? "It was begun by another version of this tool: finish it with that one, or start it again with --restart."
+                    : "Go on where it was begun, or start it again here with --restart.")
         }
         guard let log = artifact.blob("log.jsonl"), let json = artifact.attributes["state"] else {
             throw PipelineError(.unfitInput, "the checkpoint is incomplete", advice: "Start the run again with --restart.")

@@ -11,12 +11,14 @@ extension PreparedDataset {
         switch task.kind {
         case .regression: return nil
         case .multiLabel:
-            let entropies = counts.map { count in
+            // The sum is weighted, the number of labels that it is divided by is not.
+            let weights = recipe.classWeights.count == counts.count ? recipe.classWeights.map { Double($0) } : counts.map { _ in 1 }
+            let entropies = zip(counts, weights).map { count, weight in
                 let share = count / Double(train.examples)
-                return Self.entropy([share, 1 - share])
+                return weight * Self.entropy([share, 1 - share])
             }
             return entropies.isEmpty ? nil : entropies.reduce(0, +) / Double(entropies.count)
-        default:
+        case .classification:
             // The mean is weighted as the loss is.
             let weights: [Double] = if recipe.balancesClasses { counts.map { $0 > 0 ? 1 / $0 : 0 } }
                 else if recipe.classWeights.count == counts.count { recipe.classWeights.map { Double($0) } }

@@ -84,13 +84,22 @@ struct RunReport {
         return text
     }
 
-    /// Said when the last epoch's loss is as high as that of an answer that looks at no text.
+    /// Said when the kept weights are right no more often than the most frequent label of the split is.
     private var nothingLearnt: String? {
-        guard let loss = log.epochs.last?.loss, let constantLoss, loss > 0.99 * constantLoss else { return nil }
+        guard case .classification = dataset.task.kind, let name = result.record.developmentSplit,
+              let split = dataset.splits.first(where: { $0.name == name }), split.examples > 0,
+              let most = split.labelCounts.max(by: { $0.examples < $1.examples }),
+              let accuracy = result.record.metrics.first(where: { $0.name == "accuracy" })?.value
+        else { return nil }
+        let share = Double(most.examples) / Double(split.examples)
+        // Where labels are rare, a model that finds some of them may be right less often, and has learnt something.
+        let matthews = result.record.metrics.first { $0.name == "matthews" }?.value ?? 0
+        guard accuracy <= share, matthews <= 0 else { return nil }
         return """
-            The training loss of the last epoch, \(NumberText.fixed(loss, 4)), is no better than \(NumberText.fixed(constantLoss, 4)), that of the
-            same answer to every text: the model has learnt nothing. More epochs, a smaller learning_rate or, with noise that
-            climbs the loss, a smaller noise_step and noise_radius may help.
+            The \(name) accuracy, \(NumberText.metric(accuracy)), is no better than that of the answer '\(most.label)' to every text, \
+            \(NumberText.metric(share)): nothing was
+            learnt that helps there. More epochs, another learning_rate or, with noise that climbs the loss, a smaller noise_step
+            and noise_radius may.
 
             """
     }

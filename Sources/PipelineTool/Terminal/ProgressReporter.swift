@@ -18,6 +18,7 @@ final class ProgressReporter: Sendable {
         var lastTime: Double?
         var lastTenth = 0
         var begun: Double?
+        var lastDone = 0
         var loss: Double?
         var lossSum = 0.0
         var lossCount = 0
@@ -83,6 +84,9 @@ final class ProgressReporter: Sendable {
         guard !isQuiet, total > 0 else { return }
         state.withLock { state in
             let time = now()
+            // Work that begins again at less is the next part, with a time and tenths of its own.
+            if done < state.lastDone { (state.begun, state.lastTenth) = (nil, 0) }
+            state.lastDone = done
             let begun = state.begun ?? time
             state.begun = begun
             guard isDue(fraction: Double(done) / Double(total), time, &state) else { return }

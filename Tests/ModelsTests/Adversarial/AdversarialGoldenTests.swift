@@ -99,4 +99,13 @@ struct AdversarialGoldenTests {
         print("float32 error of \(test.testDescription): noise \(errors.noise), loss \(errors.loss), gradient \(errors.gradient)")
         #expect(errors.loss <= 1e-5 && errors.gradient <= 1e-4 && errors.noise <= 1e-2, "\(errors)")
     }
+
+    /// A wrong array is off by its whole size; bfloat16 by some of its roundings.
+    @Test("noise on labels, loss and gradients stay near PyTorch's in bfloat16, at every place", arguments: cases.filter { !$0.isDivergent })
+    func labelsInBF16(_ test: Case) throws {
+        for set in CPUBackend.InstructionSet.availableForBF16 {
+            let errors = try errors(test, CPUBackend(threads: 2, instructionSet: set, precision: .bf16))
+            #expect(errors.loss <= 2e-2 && errors.gradient <= 0.3 && errors.noise <= 0.2, "\(set): \(errors)")
+        }
+    }
 }

@@ -136,11 +136,17 @@ import Testing
     @Test func `another numeric path is refused and a restart is not`() throws {
         var (toy, run) = try interrupted()
         let whole = try run.uninterrupted(ToyStore.ready()).finished
+        try replace(toy, run) { attributes in
+            // The same kernels in another revision.
+            let parts = attributes["numeric_path"]!.stringValue!.split(separator: "-")
+            attributes["numeric_path"] = .string("cpu-\(parts[1].split(separator: ".")[0]).99-\(parts[2])")
+        }
+        #expect(try error(PipelineError.self) { try run.run(toy) }?.advice?.contains("another version of this tool") == true)
         try replace(toy, run) { $0["numeric_path"] = "another processor-fp32" }
         let refusal = try #require(try error(PipelineError.self) { try run.run(toy) })
         #expect(refusal.code == .otherNumericPath)
         #expect(refusal.problem.contains("another processor-fp32"))
-        #expect(refusal.advice?.contains("--restart") == true)
+        #expect(refusal.advice?.contains("--restart") == true && refusal.advice?.contains("another version") == false)
         run.configure = { $0.restarts = true }
         #expect(try run.run(toy).trace == whole.trace)
     }

@@ -34,5 +34,8 @@ import Optimizers
         let several = try PreparedDataset.find("several", in: toy.store), train = several.splits[0]
         let each = train.labelCounts.map { least([Double($0.examples), Double(train.examples - $0.examples)]) }
         #expect(abs(try #require(several.constantLoss(Recipe([:]))) - each.reduce(0, +) / Double(each.count)) < 1e-6)
+        let weights = each.indices.map { Double($0 + 2) }
+        let weighted = try several.constantLoss(Recipe(["class_weights": .list(weights.map { .real($0) })]))
+        #expect(abs(try #require(weighted) - zip(each, weights).reduce(0) { $0 + $1.0 * $1.1 } / Double(each.count)) < 1e-6)
     }
 }

@@ -32,8 +32,10 @@ struct StoreGCCommand: ParsableCommand {
         var freed: (count: Int, bytes: Int)?
         let plan: CollectionPlan
         let show = { [progress = session.progress] (step: CollectionProgress) in
-            let (done, total) = switch step { case .encoded(let done, let total), .removed(let done, let total): (done, total) }
-            progress.progress(done: done, total: total, unit: "", amount: NumberText.bytes)
+            switch step {
+            case .encoded(let done, let total): progress.progress(done: done, total: total, unit: "encoded", amount: NumberText.bytes)
+            case .removed(let done, let total): progress.progress(done: done, total: total, unit: "removed", amount: NumberText.bytes)
+            }
         }
         if removes {
             let report = try session.perform { try session.store.collect(patience: wait, progress: show) }
