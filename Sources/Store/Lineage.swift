@@ -5,7 +5,7 @@ struct Lineage {
     init(_ artifacts: [Digest: Artifact]) {
         for (digest, artifact) in artifacts {
             for input in artifact.provenance.inputs.values { children[input, default: []].insert(digest) }
-            for other in artifact.attributes.digests where artifacts[other] != nil {
+            for other in artifact.attributes.digests where artifacts[other] != nil || artifact.parts.contains(other) {
                 children[other, default: []].insert(digest)
             }
         }

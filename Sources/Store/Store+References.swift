@@ -38,13 +38,33 @@ extension Store {
     /// The kinds that have references.
     public func referenceKinds() throws -> [String] { try references.kinds() }
 
-    /// The artifact that a stage of this key made; nil if it never finished, or its artifact is gone. One that only
+    /// The artifact that a stage of this key made; nil if it never finished, or its artifact, a part of it or a blob is gone. One that only
     /// the upstream store has is copied in.
     public func memoized(_ key: Digest) throws -> Digest? {
         guard let reference = try references.read(kind: Self.stageKind, name: key.hex),
-            try contains(artifact: reference.digest)
+            try isWhole(reference.digest)
         else { return try memoizedUpstream(key) }
         return reference.digest
+    }
+
+    /// Whether manifests and blobs of an artifact and its parts are there.
+    ///
+    /// - Parameter checksBytes: reads the encoded bytes, too; otherwise headers must do, for bytes are checked whenever they are read.
+    public func isWhole(_ root: Digest, checksBytes: Bool = false) throws -> Bool {
+        var waiting = [root]
+        while let digest = waiting.popLast() {
+            do {
+                guard try contains(artifact: digest) else { return false }
+                let artifact = try artifact(digest)
+                for blob in artifact.blobs {
+                    guard let facts = try blobReader.facts(blob.digest), facts.plainByteCount == blob.blobByteCount else { return false }
+                    if let base = facts.base, try blobReader.facts(base) == nil { return false }
+                    if checksBytes { try blobReader.verifyEncoding(blob.digest) }
+                }
+                waiting += artifact.parts
+            } catch let error as StoreError where error.isDamage || error.code == .notFound { return false }
+        }
+        return true
     }
 
     /// Remembers the artifact that a stage of this key made. A later artifact of the same key takes the earlier one's

@@ -1,9 +1,8 @@
 extension Store {
     /// What a name, a digest or the first digits of one stand for.
     ///
-    /// A name goes before a prefix. A prefix has at least eight digits, with or without `sha256:`. An empty `kinds`
-    /// means any but
-    /// remembered stages. What is unknown here is looked for in the upstream store, and copied in.
+    /// A name may have its kind before it, as in `run/first`. A prefix has at least eight digits, with or without `sha256:`. What is both
+    /// a name and the beginning of another artifact's digest is refused. An empty `kinds` means any but remembered stages. What is unknown here is looked for in the upstream store, and copied in.
     /// - Throws: `StoreError` with code `notFound`, naming what is near, or `ambiguous`, naming what fits.
     public func resolve(
         _ text: String, kinds: [String] = []
@@ -20,16 +19,29 @@ extension Store {
         _ text: String, kinds: [String]
     ) throws -> (name: String?, digest: Digest, artifact: Artifact) {
         let kindsOfNames = try kinds.isEmpty ? referenceKinds().filter { $0 != Self.stageKind } : kinds
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        if parts.count == 2, kindsOfNames.contains(parts[0]), ReferenceName.isValid(kind: parts[0]), ReferenceName.isValid(name: parts[1]),
+            let found = try reference(kind: parts[0], name: parts[1])
+        {
+            return (parts[1], found.digest, try artifact(found.digest))
+        }
         if ReferenceName.isValid(name: text) {
             let found = try kindsOfNames.compactMap { try reference(kind: $0, name: text) }
             let digests = Set(found.map(\.digest))
             if digests.count > 1 {
-                throw ambiguous(text, found.map { "\($0.kind) \($0.digest.short)" })
+                throw ambiguous(text, found.map { "\($0.kind)/\($0.name) \($0.digest.short)" }, advice: "say which, such as '\(found[0].kind)/\(text)'")
             }
-            if let digest = digests.first { return (text, digest, try artifact(digest)) }
+            if let digest = digests.first {
+                if ReferenceName.looksLikeDigest(text), let other = try manifestReader.storage.list(prefix: text).first(where: { $0 != digest }) {
+                    throw ambiguous(
+                        text, ["the name \(found[0].kind)/\(text)", "the digest \(other)"],
+                        advice: "say '\(found[0].kind)/\(text)' for the name, 'sha256:\(text)' for the digest")
+                }
+                return (text, digest, try artifact(digest))
+            }
         }
         let digits = text.hasPrefix("sha256:") ? String(text.dropFirst(7)) : text
-        guard (8...64).contains(digits.utf8.count), digits.utf8.allSatisfy(Self.isHexadecimal) else {
+        guard ReferenceName.looksLikeDigest(digits) else {
             throw try unknown(text, kindsOfNames)
         }
         var fitting: [(Digest, Artifact)] = []
@@ -42,14 +54,10 @@ extension Store {
         return (nil, digest, artifact)
     }
 
-    private static func isHexadecimal(_ byte: UInt8) -> Bool {
-        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
-    }
-
-    private func ambiguous(_ text: String, _ fitting: [String]) -> StoreError {
+    private func ambiguous(_ text: String, _ fitting: [String], advice: String = "give more digits of the digest") -> StoreError {
         StoreError(
             .ambiguous, operation: "find \(StoreError.quoted(text))", expected: "one artifact",
-            found: fitting.joined(separator: ", "), advice: "give more digits of the digest")
+            found: fitting.joined(separator: ", "), advice: advice)
     }
 
     private func unknown(_ text: String, _ kinds: [String]) throws -> StoreError {

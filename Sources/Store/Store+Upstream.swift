@@ -8,7 +8,12 @@ extension Store {
     func memoizedUpstream(_ key: Digest) throws -> Digest? {
         guard mode == .readWrite, let upstream else { return nil }
         do {
-            guard let digest = try upstream.memoized(key) else { return nil }
+            guard let digest = try upstream.memoized(key) else {
+                if let reference = try upstream.references.read(kind: Self.stageKind, name: key.hex) {
+                    note("the upstream store's copy, \(reference.digest.short), is not whole; the work is done here")
+                }
+                return nil
+            }
             try copyIn(digest, from: upstream)
             try memoize(key, digest)
             return digest

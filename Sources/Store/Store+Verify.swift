@@ -30,12 +30,15 @@ extension Store {
         let bases = blameBases(blobs, bad, &faults)
         let users = blobUsers(artifacts, blobs, bases, &faults)
         let names = try readReferences(manifests, &report, &faults)
+        let holders = try holders(artifacts, manifests, &faults)
         let lineage = Lineage(artifacts)
         for (path, reason) in faults {
             var problem = VerificationReport.Problem(path: path, reason: reason)
             guard let digest = Digest(hex: path.split(separator: "/").suffix(2).joined()),
-                let hit = try stillHit(digest, reason, isManifest: path.hasPrefix("artifacts"), users, names)
+                var hit = try stillHit(digest, reason, isManifest: path.hasPrefix("artifacts"), users, names, holders)
             else { continue }
+            // What is nothing without them is hit, too.
+            hit = Array(Set(hit).union(hit.flatMap { holders[$0] ?? [] }))
             problem.artifacts = hit.sorted()
             problem.references = hit.flatMap { names[$0] ?? [] }.sorted()
             problem.dependents = lineage.descendants(of: hit).sorted()
@@ -108,6 +111,21 @@ extension Store {
         return users
     }
 
+    /// Who has each artifact as a part, and faults for parts that are missing.
+    private func holders(
+        _ artifacts: [Digest: Artifact], _ manifests: [Digest: Int], _ faults: inout [String: String]
+    ) throws -> [Digest: Set<Digest>] {
+        var holders: [Digest: Set<Digest>] = [:]
+        for (digest, artifact) in artifacts {
+            for part in artifact.parts {
+                holders[part, default: []].insert(digest)
+                let path = Self.path("artifacts", part)
+                if manifests[part] == nil, faults[path] == nil, try !manifestReader.storage.isThere(part) { faults[path] = Self.missing }
+            }
+        }
+        return holders
+    }
+
     // MARK: References
 
     /// The names of each artifact; references that are damaged or stand for nothing become problems and faults.
@@ -140,7 +158,8 @@ extension Store {
 
     /// The artifacts that a fault hits; nil if the file was removed by a collection while this looked, so that there is no fault.
     private func stillHit(
-        _ digest: Digest, _ reason: String, isManifest: Bool, _ users: [Digest: Set<Digest>], _ names: [Digest: [String]]
+        _ digest: Digest, _ reason: String, isManifest: Bool, _ users: [Digest: Set<Digest>], _ names: [Digest: [String]],
+        _ holders: [Digest: Set<Digest>]
     ) throws -> [Digest]? {
         if isManifest {
             if try manifestReader.storage.isThere(digest) {
@@ -148,6 +167,7 @@ extension Store {
                 do { _ = try artifact(digest) } catch is StoreError { return [digest] }
                 return nil
             }
+            if try holders[digest]?.contains(where: { try manifestReader.storage.isThere($0) }) == true { return [digest] }
             for name in names[digest] ?? [] {
                 let parts = name.split(separator: "/").map(String.init)
                 do {

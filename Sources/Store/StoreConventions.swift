@@ -12,9 +12,19 @@ public enum StoreConventions {
     /// Artifacts of finished runs.
     public static let runKind = "run"
 
+    /// Attributes that name an artifact which another is nothing without, by kind: the model that a run made.
+    static let partNames: [String: [String]] = [runKind: ["model"]]
+
     /// Whether a reference of this kind keeps its artifact from collection by itself.
     static func keeps(_ kind: String) -> Bool { kind != Store.stageKind && !sideKinds.contains(kind) }
 
     /// Whether the earlier entries of a reference of this kind are worth keeping: those of a resume point are not.
     static func hasHistory(_ kind: String) -> Bool { keeps(kind) && kind != resumeKind }
+}
+
+extension Artifact {
+    /// Artifacts that have to be there for this one to be whole. Inputs are not among them: a lineage may end.
+    var parts: Set<Digest> {
+        Set((StoreConventions.partNames[kind] ?? []).compactMap { attributes[$0]?.stringValue.flatMap { Digest($0) } })
+    }
 }

@@ -93,9 +93,12 @@ public struct AdaptStage {
     }
 
     private func setName(_ digest: Digest, _ store: Store) throws {
-        if try store.reference(kind: RunRecord.artifactKind, name: name)?.digest == digest { return }
-        try NameInUse.check(store, kind: RunRecord.artifactKind, name: name, replaces: replaces)
-        try store.setReference(kind: RunRecord.artifactKind, name: name, to: digest, replace: replaces)
+        do { try NameInUse.give(store, kind: RunRecord.artifactKind, name: name, to: digest, replaces: replaces) }
+        catch let error as PipelineError where error.code == .usage {
+            throw PipelineError(
+                error.code, "\(error.problem), and the run is finished and stored, without a name",
+                advice: "The same command with another --name, or with --replace, finds it at once.")
+        }
     }
 
     /// Stores the kept weights as a model, and the run.

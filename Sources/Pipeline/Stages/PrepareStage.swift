@@ -89,9 +89,7 @@ public struct PrepareStage {
 
     /// A name that already stands for this very dataset is not in the way.
     private func setName(_ digest: Digest, _ store: Store) throws {
-        if try store.reference(kind: PreparedDataset.artifactKind, name: name)?.digest == digest { return }
-        try NameInUse.check(store, kind: PreparedDataset.artifactKind, name: name, replaces: replaces)
-        try store.setReference(kind: PreparedDataset.artifactKind, name: name, to: digest, replace: replaces)
+        try NameInUse.give(store, kind: PreparedDataset.artifactKind, name: name, to: digest, replaces: replaces)
     }
 
     /// What, beside the task's definition, decides how files are read.

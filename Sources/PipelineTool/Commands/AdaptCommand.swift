@@ -127,7 +127,10 @@ struct AdaptCommand: ParsableCommand {
             try file.close()
         }
         let report = RunReport(result, runLog, dataset: try PreparedDataset.find(data, in: session.store), recipe: stage.recipe)
-        try session.finish(report.report(name: name, next: session.command("eval", name)))
+        // Without a split to measure on there is something to predict.
+        let next = result.record.developmentSplit == nil
+            ? session.command(words: ["predict", name, "--text", "…"]) : session.command("eval", name)
+        try session.finish(report.report(name: name, next: next))
         if !noCompress, !result.wasCached { compress(result, context) }
     }
 

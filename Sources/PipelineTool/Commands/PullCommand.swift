@@ -38,11 +38,7 @@ struct PullCommand: ParsableCommand {
 
     func run() throws {
         let address = try RemoteAddress(remote)
-        if let name, !ReferenceName.isValid(name: name) {
-            throw PipelineError(
-                .usage, "'\(FormatError.printable(name))' cannot be a name",
-                advice: "Use letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 128.")
-        }
+        if let name { try NameInUse.checkForm(name) }
         let session = try Session(common, .writing, title: "pull")
         let context = session.transferContext()
         let place = address.open(context)

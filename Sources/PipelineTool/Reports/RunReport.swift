@@ -7,10 +7,12 @@ struct RunReport {
     private let log: RunLog
     private let dataset: PreparedDataset
     private let constantLoss: Double?
+    private let hasNoise: Bool
 
     init(_ result: AdaptStage.Result, _ log: RunLog, dataset: PreparedDataset, recipe: Recipe) {
         (self.result, self.log, self.dataset) = (result, log, dataset)
         constantLoss = dataset.constantLoss(recipe)
+        hasNoise = recipe.objective.settings != nil
     }
 
     func report(name: String, next: String) -> Report {
@@ -44,10 +46,12 @@ struct RunReport {
             + "\(millions(totals.weightGradient)) to weights"
     }
 
-    /// How many times those of a run without noise and trials; nothing where it is one. An epoch that is cut short counts
-    /// as its share of the tokens.
+    /// How many times those of a run without noise and trials; nothing where it is one, or where an epoch was cut short, whose tokens
+    /// the record does not have.
     private func comparison(_ record: RunRecord) -> String {
-        guard let split = dataset.splits.first(where: { $0.name == "train" }), record.epochs > 0 else { return "" }
+        guard let split = dataset.splits.first(where: { $0.name == "train" }), record.epochs > 0,
+              record.epochs == record.epochs.rounded()
+        else { return "" }
         let times = record.passes.cost / (3 * record.epochs * Double(split.tokens))
         return abs(times - 1) < 0.005 ? "" : "; \(NumberText.fixed(times, 2)) times a plain run"
     }
@@ -95,11 +99,11 @@ struct RunReport {
         // Where labels are rare, a model that finds some of them may be right less often, and has learnt something.
         let matthews = result.record.metrics.first { $0.name == "matthews" }?.value ?? 0
         guard accuracy <= share, matthews <= 0 else { return nil }
+        let advice = hasNoise ? "More epochs, another learning_rate, or a smaller noise_step and noise_radius may." : "More epochs or another learning_rate may."
         return """
             The \(name) accuracy, \(NumberText.metric(accuracy)), is no better than that of the answer '\(most.label)' to every text, \
             \(NumberText.metric(share)): nothing was
-            learnt that helps there. More epochs, another learning_rate or, with noise that climbs the loss, a smaller noise_step
-            and noise_radius may.
+            learnt in \(NumberText.count(result.record.steps)) updates that helps there. \(advice)
 
             """
     }

@@ -11,6 +11,8 @@ struct CollectionGraph {
         var inputs: Set<Digest>
         /// Digests in the attributes: a run names its model there.
         var mentions: Set<Digest>
+        /// Those of them that it is nothing without.
+        var parts: Set<Digest>
         /// Of the provenance; what a stage's result and its checkpoints have in common.
         var key: Digest?
         /// Of a checkpoint: the updates done, and the step with the best metric.
@@ -69,6 +71,9 @@ struct CollectionGraph {
         }
     }
 
+    /// Whether a manifest is there, readable or not.
+    func has(_ digest: Digest) -> Bool { nodes[digest] != nil || unreadable[digest] != nil }
+
     private mutating func read(_ digest: Digest, _ store: Store) throws {
         let path = LocalBlobStorage(root: store.layout.artifacts, files: store.files, session: nil).path(of: digest)
         guard let status = try store.files.status(path) else { return }
@@ -88,6 +93,7 @@ extension CollectionGraph.Node {
         blobs = Set(artifact.blobs.map(\.digest))
         inputs = Set(artifact.provenance.inputs.values)
         mentions = artifact.attributes.digests
+        parts = artifact.parts
         key = try? artifact.provenance.stageKey()
         if kind == StoreConventions.checkpointKind {
             step = artifact.attributes["state"]?["step"]?.integerValue

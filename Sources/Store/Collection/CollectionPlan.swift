@@ -109,5 +109,12 @@ extension CollectionGraph {
                 found: fault.error.found ?? "\(fault.error.code)",
                 advice: "mend it with 'pipeline store repair', or remove its names; nothing was removed")
         }
+        // Its blobs may be all that is left of it, and nobody knows which they are.
+        if let digest = kept.missing.min() {
+            throw StoreError(
+                .damaged, operation: "collect", path: Store.path("artifacts", digest), expected: "manifests of all that is kept",
+                found: "nothing",
+                advice: "'pipeline store verify' tells whose it is; put it back with 'pipeline store repair', make it again, or remove the names that need it; nothing was removed")
+        }
     }
 }

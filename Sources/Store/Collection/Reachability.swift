@@ -23,6 +23,8 @@ struct Reachability {
     /// Blobs that only serve as bases of kept ones.
     private(set) var bases: Set<Digest> = []
     private(set) var names: Set<Name> = []
+    /// Artifacts that a name stands for or that a kept one is nothing without, and that are not there.
+    private(set) var missing: Set<Digest> = []
 
     /// - Parameter removed: names to treat as if they were gone.
     init(_ graph: CollectionGraph, _ retention: Retention, without removed: Set<Name> = []) {
@@ -32,6 +34,7 @@ struct Reachability {
         for reference in references where StoreConventions.keeps(reference.kind) {
             names.insert(Name(reference))
             keep(reference.digest)
+            if !graph.has(reference.digest) { missing.insert(reference.digest) }
             guard StoreConventions.hasHistory(reference.kind) else { continue }
             for entry in reference.history.prefix(retention.history) { keep(entry.digest) }
         }
@@ -48,8 +51,9 @@ struct Reachability {
     private mutating func keep(_ root: Digest) {
         var waiting = [root]
         while let digest = waiting.popLast() {
-            guard graph.nodes[digest] != nil || graph.unreadable[digest] != nil, artifacts.insert(digest).inserted else { continue }
+            guard graph.has(digest), artifacts.insert(digest).inserted else { continue }
             guard let node = graph.nodes[digest] else { continue }
+            missing.formUnion(node.parts.filter { !graph.has($0) })
             blobs.formUnion(node.blobs)
             waiting += node.mentions
             if retention.keepsLineage { waiting += node.inputs }

@@ -168,7 +168,9 @@ private final class RepairWork {
             }
         }
         let lost = outcomes.filter { $0.value == .lost }.keys
-        let hit = Set(lost.flatMap { users[$0] ?? [] }.map(\.artifact))
+        var hit = Set(lost.flatMap { users[$0] ?? [] }.map(\.artifact))
+        // What lacks a part is made again with it.
+        for (digest, artifact) in artifacts where !artifact.parts.isDisjoint(with: hit.union(lostManifests)) { hit.insert(digest) }
         let remakes = hit.sorted().compactMap { digest in
             artifacts[digest].map { artifact in
                 RepairReport.Remake(

@@ -28,11 +28,7 @@ struct StoreTagCommand: ParsableCommand {
         let session = try Session(common, .reading, title: "tag")
         let store = session.store
         let (_, digest, artifact) = try store.resolve(subject, kinds: kind.map { [$0] } ?? [])
-        guard ReferenceName.isValid(name: name) else {
-            throw PipelineError(
-                .usage, "'\(FormatError.printable(name))' cannot be a name",
-                advice: "Use letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 128.")
-        }
+        try NameInUse.checkForm(name)
         let old = replace ? (try? store.reference(kind: artifact.kind, name: name)) ?? nil : nil
         try store.setReference(kind: artifact.kind, name: name, to: digest, replace: replace)
         let replaced = old.flatMap { $0.digest == digest ? nil : $0.digest }
