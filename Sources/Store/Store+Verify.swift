@@ -22,7 +22,7 @@ extension Store {
         for (digest, byteCount) in manifests {
             report.byteCount += byteCount
             do { artifacts[digest] = try artifact(digest) } catch let error as StoreError {
-                faults[Self.path("artifacts", digest)] = error.description
+                faults[Self.path("artifacts", digest)] = error.fact
             }
         }
         let bad = try readBlobs(scope, blobs, &report, isCancelled, progress)
@@ -59,7 +59,7 @@ extension Store {
     /// The retention, and the index, which is made anew when SQLite finds it damaged.
     private func checkRest(_ report: inout VerificationReport) throws {
         do { _ = try retention() } catch let error as StoreError where error.isDamage {
-            report.problems.append(.init(path: "retention.json", reason: error.description))
+            report.problems.append(.init(path: "retention.json", reason: error.fact))
         }
         if mode == .readWrite, try !index.isIntact() {
             report.notes.append("the index was damaged and has been made anew")
@@ -147,7 +147,7 @@ extension Store {
                         faults[path] = Self.missing
                     }
                 } catch let error as StoreError {
-                    var problem = VerificationReport.Problem(path: "refs/\(kind)/\(name)", reason: error.description)
+                    var problem = VerificationReport.Problem(path: "refs/\(kind)/\(name)", reason: error.fact)
                     problem.references = ["\(kind)/\(name)"]
                     report.problems.append(problem)
                 }

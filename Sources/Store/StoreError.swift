@@ -57,12 +57,14 @@ public struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
     /// Whether stored bytes are wrong: the tool exits with code 2.
     public var isDamage: Bool { code == .damaged }
 
-    public var description: String {
+    public var description: String { fact + (advice.map { "; \($0)" } ?? "") }
+
+    /// What happened, without what to do.
+    var fact: String {
         var text = "cannot \(operation)"
         if let path { text += " (\(path))" }
         if let found { text += ": found \(found)" }
         if let expected { text += found == nil ? ": expected \(expected)" : ", expected \(expected)" }
-        if let advice { text += "; \(advice)" }
         return text
     }
 

@@ -17,7 +17,27 @@ struct RecipeArguments: ParsableArguments {
     var settings: [String] = []
 
     /// - Throws: `PipelineError`, `FormatError` or `OptimizerError` for a recipe that makes no sense.
-    func resolve() throws -> Recipe { try Recipe(given().values) }
+    func resolve() throws -> Recipe {
+        let (values, origins) = try given()
+        do { return try Recipe(values) } catch let error as PipelineError where error.code == .recipe {
+            let words = Set(error.problem.split { !($0.isLetter || $0.isNumber || $0 == "_") }.map(String.init))
+            guard let place = words.sorted().lazy.compactMap({ Self.place(of: $0, origins) }).first else { throw error }
+            throw PipelineError(error.code, "\(place): \(error.problem)", advice: error.advice)
+        } catch let error as OptimizerError {
+            guard case .invalidValue(let key, let found, let expected) = error, let place = Self.place(of: key, origins) else { throw error }
+            throw PipelineError(
+                .recipe, "\(place): \(key) is '\(FormatError.printable(found))', not \(expected)",
+                advice: "See 'pipeline recipes' for the keys and their values.")
+        }
+    }
+
+    /// File and line of a key that came from a file.
+    private static func place(of key: String, _ origins: [String: RecipeExplanation.Origin]) -> String? {
+        guard case .file(let path)? = origins[key] else { return nil }
+        let lines = (try? String(contentsOfFile: path, encoding: .utf8))?.split(separator: "\n", omittingEmptySubsequences: false)
+        let line = lines?.firstIndex { $0.drop { $0 == " " || $0 == "\"" || $0 == "'" }.hasPrefix(key) }
+        return path + (line.map { ", line \($0 + 1)" } ?? "")
+    }
 
     /// What was set, and where.
     func given() throws -> (values: [String: HyperparameterValue], origins: [String: RecipeExplanation.Origin]) {
