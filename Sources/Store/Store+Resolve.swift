@@ -2,7 +2,8 @@ extension Store {
     /// What a name, a digest or the first digits of one stand for.
     ///
     /// A name may have its kind before it, as in `run/first`. A prefix has at least eight digits, with or without `sha256:`. What is both
-    /// a name and the beginning of another artifact's digest is refused. An empty `kinds` means any but remembered stages. What is unknown here is looked for in the upstream store, and copied in.
+    /// a name and the beginning of another artifact's digest is refused. An empty `kinds` means any but remembered stages. What is
+    /// unknown here is looked for in the upstream store, and copied in.
     /// - Throws: `StoreError` with code `notFound`, naming what is near, or `ambiguous`, naming what fits.
     public func resolve(
         _ text: String, kinds: [String] = []

@@ -60,6 +60,15 @@ import Testing
         #expect(try !folder.open().isWhole(run))
     }
 
+    @Test func `a run and its model come back from another store at once`() throws {
+        let other = try TemporaryFolder()
+        try FileManager.default.copyItem(at: folder.store, to: other.store)
+        for digest in [run, model] { try FileManager.default.removeItem(atPath: path(digest, "artifacts")) }
+        let fresh = try folder.open()
+        _ = try fresh.repair(from: [StoreSource(try other.open(.readOnly), name: "other")], changes: true)
+        #expect(try fresh.verify().isClean && fresh.isWhole(run, checksBytes: true))
+    }
+
     @Test func `a name that stands for nothing stops a collection`() throws {
         try FileManager.default.removeItem(atPath: path(run, "artifacts"))
         #expect(code { try folder.open().collect(patience: 0) } == .damaged)

@@ -57,6 +57,18 @@ import Testing
                 #expect(try store.base(of: base!.digest) == Digest(of: old))
             }),
         Work(
+            testDescription: "gc of a run and its model", isDone: { try $0.list().count == 2 },
+            run: { try $0.collect(patience: 0) },
+            harm: { _, store in
+                let model = try store.save(["w": SeededGenerator(seed: 206).withBytes(66_000)])
+                let writer = try store.writer()
+                try writer.add(name: "log", data: [1])
+                _ = try writer.commit(kind: "run", attributes: ["model": .string(model.description)], provenance: .example)
+                // The model is the newer one, as after a repair.
+                try store.manifestReader.storage.remove(model)
+                _ = try store.save(["w": SeededGenerator(seed: 206).withBytes(66_000)])
+            }),
+        Work(
             testDescription: "remove and gc", isDone: { try $0.list().count == 1 },
             run: {
                 try $0.removeReference(kind: "model", name: "twin")

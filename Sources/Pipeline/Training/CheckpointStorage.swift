@@ -22,8 +22,15 @@ struct CheckpointStorage {
     private static func withoutRevision(_ path: String) -> String { path.replacing(/\.[0-9]+-/, with: "-") }
 
     /// The newest complete checkpoint.
+    ///
+    /// - Throws: `PipelineError` with code `unfitInput` for one that is not in the store any more.
     func newest() throws -> Artifact? {
         guard let reference = try store.reference(kind: Self.progressKind, name: key.hex) else { return nil }
+        guard try store.contains(artifact: reference.digest) else {
+            throw PipelineError(
+                .unfitInput, "the checkpoint that the run would go on from, \(reference.digest.short), is missing from the store",
+                advice: "Put it back with 'pipeline store repair --from PATH', or start the run again with --restart.")
+        }
         return try store.artifact(reference.digest)
     }
 

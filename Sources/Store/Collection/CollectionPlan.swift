@@ -18,6 +18,8 @@ public struct CollectionPlan: Hashable, Sendable {
         public let kind: String?
         public let created: Date
         public let logicalBlobCount: Int
+        /// Whether others are parts of it, which must not go before it has gone for good.
+        let hasParts: Bool
     }
 
     /// Largest first.
@@ -71,12 +73,12 @@ public struct CollectionPlan: Hashable, Sendable {
             entries.append(
                 Entry(
                     digest: digest, kind: node.kind, created: Date(timeIntervalSince1970: Double(node.created) / 1e9),
-                    logicalBlobCount: node.blobs.count))
+                    logicalBlobCount: node.blobs.count, hasParts: !node.parts.isEmpty))
         }
         for (digest, file) in graph.unreadable where !kept.artifacts.contains(digest) {
             add(nil, artifacts: 1, blobs: 0, bytes: file.byteCount)
             entries.append(
-                Entry(digest: digest, kind: nil, created: Date(timeIntervalSince1970: 0), logicalBlobCount: 0))
+                Entry(digest: digest, kind: nil, created: Date(timeIntervalSince1970: 0), logicalBlobCount: 0, hasParts: false))
         }
         var removed: [Digest] = []
         for (digest, blob) in graph.blobs where !kept.keeps(blob: digest) {

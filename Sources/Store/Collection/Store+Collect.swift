@@ -32,7 +32,8 @@ extension Store {
     ///
     /// Most of the looking is done beside writers, and so is the encoding of differences in full whose bases can go then. Then new
     /// writers wait at the gate and those at work are waited for; the little that changed is looked at again, the full encodings take
-    /// their places, and everything that is not needed is renamed into the trash: remembered stages first, then manifests, then blobs, so that at no instant something is there whose parts are not. Writers go on, and the trash is emptied.
+    /// their places, and everything that is not needed is renamed into the trash: remembered stages first, then manifests, those
+    /// that need others before these, then blobs, so that at no instant something is there whose parts are not. Writers go on, and the trash is emptied.
     /// A kill at any instant leaves a whole store; the next collection goes on.
     ///
     /// - Parameter patience: seconds to wait for writers at work.
@@ -81,8 +82,9 @@ extension Store {
         do { try trash.prepare() } catch let error as StoreError where error.code == .diskFull {
             // Without a trash files are removed at once, which is what makes room.
         }
-        // A manifest that came back after a loss of power must not find its blobs gone.
-        try trash.take(plan.artifacts.map(\.digest), .artifacts, sync: true)
+        // A manifest that came back after a loss of power must not find its parts or its blobs gone.
+        try trash.take(plan.artifacts.filter(\.hasParts).map(\.digest), .artifacts, sync: true)
+        try trash.take(plan.artifacts.filter { !$0.hasParts }.map(\.digest), .artifacts, sync: true)
         try trash.take(plan.blobs, .blobs, sync: false)
         return plan
     }

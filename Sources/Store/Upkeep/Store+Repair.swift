@@ -77,12 +77,15 @@ private final class RepairWork {
     // MARK: Manifests
 
     func mendManifest(_ digest: Digest) throws {
+        guard artifacts[digest] == nil, !lostManifests.contains(digest) else { return }
         let path = Store.path("artifacts", digest)
         for source in sources {
             guard let content = try source.manifest(digest), Digest(of: content) == digest,
                 let artifact = try? Artifact(manifest: content)
             else { continue }
             know(digest, artifact)
+            // Nobody else may have known of its parts.
+            for part in artifact.parts.sorted() { try mendManifest(part) }
             for blob in Set(artifact.blobs.map(\.digest)).sorted() where (try? store.blobReader.facts(blob)) ?? nil == nil {
                 try mendBlob(blob)
             }
@@ -144,7 +147,7 @@ private final class RepairWork {
         for source in sources {
             guard let reference = try source.reference(kind: kind, name: name) else { continue }
             // Nobody else may have known of the artifact.
-            if artifacts[reference.digest] == nil { try mendManifest(reference.digest) }
+            try mendManifest(reference.digest)
             guard artifacts[reference.digest] != nil else { continue }
             if let session {
                 try store.references.set(

@@ -123,6 +123,18 @@ import Testing
         #expect(refusal.problem.contains(part))
     }
 
+    @Test func `a lost checkpoint is told, and a restart goes on without it`() throws {
+        var (toy, run) = try interrupted()
+        let whole = try run.uninterrupted(ToyStore.ready()).finished
+        let digest = try #require(try toy.store.references(kind: CheckpointStorage.progressKind).first?.digest)
+        try FileManager.default.removeItem(atPath: "\(toy.store.location.path)/artifacts/sha256/\(digest.hex.prefix(2))/\(digest.hex.dropFirst(2))")
+        let refusal = try #require(try error(PipelineError.self) { try run.run(toy) })
+        #expect(refusal.code == .unfitInput && refusal.problem.contains(digest.short) && refusal.advice?.contains("--restart") == true)
+        run.configure = { $0.restarts = true }
+        #expect(try run.run(toy).trace == whole.trace)
+        #expect(try toy.store.verify().isClean)
+    }
+
     @Test func `missing best weights are noticed`() throws {
         // Without a learning rate the first evaluation stays the best, so that a later checkpoint keeps its weights apart.
         let toy = try ToyStore.ready(), run = ToyAdaptation(["steps": 6, "evaluate": 2, "learning_rate": 0])

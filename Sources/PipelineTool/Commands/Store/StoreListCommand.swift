@@ -65,11 +65,10 @@ struct StoreListCommand: ParsableCommand {
 
 /// The names of artifacts as people know them.
 enum ArtifactNames {
-    /// References that stand for something a person named: `kind/name`.
-    static func shown(_ references: [String]) -> [String] {
-        references.filter { reference in
-            !["progress/", "timing/", Store.stageKind + "/"].contains { reference.hasPrefix($0) }
-        }
+    /// References that stand for something a person named: `kind/name`; on demand also where unfinished runs go on from.
+    static func shown(_ references: [String], withResumePoints: Bool = false) -> [String] {
+        let hidden = ["timing", Store.stageKind] + (withResumePoints ? [] : [StoreConventions.resumeKind])
+        return references.filter { reference in !hidden.contains { reference.hasPrefix($0 + "/") } }
     }
 
     /// Names without the artifact's own kind in front.

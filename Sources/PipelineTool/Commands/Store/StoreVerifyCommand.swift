@@ -62,7 +62,7 @@ struct StoreVerifyCommand: ParsableCommand {
                     [
                         "path": .string(problem.path), "reason": .string(problem.reason),
                         "artifacts": .array(problem.artifacts.map { .string($0.description) }),
-                        "names": .array(ArtifactNames.shown(problem.references).map { .string($0) }),
+                        "names": .array(ArtifactNames.shown(problem.references, withResumePoints: true).map { .string($0) }),
                         "dependents": .array(problem.dependents.map { .string($0.description) }),
                         "runs": .array(problem.runs.map { .string($0.description) }),
                     ]
@@ -85,7 +85,7 @@ struct StoreVerifyCommand: ParsableCommand {
                 if !values.isEmpty { pairs.append((title, values.joined(separator: ", "))) }
             }
             add("hits", problem.artifacts.map(\.short))
-            add("named", ArtifactNames.shown(problem.references))
+            add("named", ArtifactNames.shown(problem.references, withResumePoints: true))
             add("made from it", problem.dependents.map(\.short))
             add("runs", problem.runs.map(\.short))
             text += TextTable.facts(pairs)
