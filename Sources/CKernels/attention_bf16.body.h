@@ -1,4 +1,4 @@
-// Self-attention with products of bfloat16 by the processor's units, one item of work per sequence and head.
+// Self-attention with products of bfloat16 by the processor's units, neighbouring heads of a sequence in one item of work.
 //
 // Queries are taken CHUNK at a time: their scores, float32, turn into pairs that are packed for the next product as they are
 // computed, so nothing of length × length is ever in memory. Probabilities are rounded before they are divided by their sum.

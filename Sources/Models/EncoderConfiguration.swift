@@ -46,8 +46,6 @@ public struct EncoderConfiguration: Hashable, Sendable {
         self.initializerRange = initializerRange
     }
 
-    /// D = C/H
-    public var headSize: Int { hiddenSize / headCount }
     /// Row of the position table that a sequence's first token takes.
     public var positionOffset: Int { family.positionOffset(padID: padID) }
     /// Longest sequence, special tokens included.

@@ -1,3 +1,5 @@
+import Tensors
+
 /// What one token of a batch costs in a step, before anything is run: tokens through the whole encoder each way.
 ///
 /// `PassCounts` counts the same where it is done.
@@ -12,6 +14,13 @@ public struct ExpectedPasses: Hashable, Sendable {
 
     /// One way forward, and back to inputs and weights.
     public static let plain = Self(forward: 1, inputGradient: 1, weightGradient: 1)
+
+    /// A plain step that leaves units as they are: it goes back as far as the lowest trained one.
+    public static func plain(blocks: Int, frozen: Set<ParameterUnit>) -> Self {
+        let units = [.embeddings] + (0..<blocks).map(ParameterUnit.block), lowest = units.first { !frozen.contains($0) } ?? .head
+        let reached = (0..<blocks).filter { lowest <= .block($0) }, trained = reached.filter { !frozen.contains(.block($0)) }
+        return Self(forward: 1, inputGradient: Double(reached.count) / Double(blocks), weightGradient: Double(trained.count) / Double(blocks))
+    }
 
     /// In units of a plain step.
     public var plainSteps: Double { (forward + inputGradient + weightGradient) / 3 }
@@ -28,15 +37,17 @@ public struct ExpectedPasses: Hashable, Sendable {
 
 extension AdversarialSettings {
     /// Of a step with noise. The plain step's where noise is off.
-    public var stepPasses: ExpectedPasses {
-        if isPlain { return .plain }
+    ///
+    /// - Parameter plain: what a step without noise costs.
+    public func stepPasses(_ plain: ExpectedPasses = .plain) -> ExpectedPasses {
+        if isPlain { return plain }
         let T = Double(noise.ascentSteps), share = noise.share
         // Only the examples with noise climb. Backward passes of an ascent give weights no gradient, but for FreeLB.
         let ascents = ExpectedPasses(forward: T * share, inputGradient: T * share, weightGradient: 0)
         return switch method {
-        case .label: .plain + ascents
-        case .average: (T + 1) * .plain
-        case .divergence: .plain + ascents + share * .plain
+        case .label: plain + ascents
+        case .average: plain + T * ExpectedPasses(forward: 1, inputGradient: 1, weightGradient: plain.weightGradient)
+        case .divergence: plain + ascents + share * plain
         }
     }
 

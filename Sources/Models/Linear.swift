@@ -19,10 +19,10 @@ struct Linear<B: Backend> {
     }
 
     /// Overwrites y [rows, outputs]; with an activation also `activated`.
-    func forward(_ backend: B, _ weights: B.Source, rows: Int, x: Elements<B.Scalar>, xStride: Int? = nil,
+    func forward(_ backend: B, _ weights: B.Source, rows: Int, x: Elements<B.Scalar>,
                  y: Elements<B.Scalar>, activation: Activation = .none, activated: Elements<B.Scalar>? = nil) {
         var product = Product<B.Scalar>.linear(
-            rows: rows, inputs: inputs, outputs: outputs, x: x, xStride: xStride, weight: weights + weight,
+            rows: rows, inputs: inputs, outputs: outputs, x: x, weight: weights + weight,
             bias: weights + bias, y: y)
         product.activation = activation
         product.activated = activated

@@ -64,7 +64,8 @@ public struct TrialReport: Sendable, Hashable {
     public var isRejected = false
     /// The direction did not descend, and the preconditioned gradient took its place for at least one unit.
     public var isFallback = false
-    /// Loss on the same batch after a move that was not tried as a whole, before weight decay; nil where it was.
+    /// Loss on the same batch after a move that was not tried as a whole, before weight decay; nil where it was, and with
+    /// momentum after acceptance.
     public var lossAfter: Double?
     /// Whether that loss is above the one before the step.
     public var isIncrease = false

@@ -50,6 +50,23 @@ public struct PreparedDataset: Sendable {
                     + "\(model.description.configuration.longestSequence)",
                 advice: "Prepare it with --max-length \(model.description.configuration.longestSequence).")
         }
+        guard vocabularySize <= model.description.configuration.vocabularySize else {
+            throw PipelineError(
+                .unfitInput, "the dataset has ids of a vocabulary of \(vocabularySize), the model's has "
+                    + "\(model.description.configuration.vocabularySize)", advice: "Prepare it for this model: pipeline prepare --model …")
+        }
+    }
+
+    /// Reads a split for a model that the dataset fits.
+    ///
+    /// - Throws: `PipelineError` also for token types that the model does not have.
+    func load(split name: String, from store: Store, for model: StoredModel) throws -> TokenSplit {
+        let split = try load(split: name, from: store), known = model.description.configuration.typeVocabularySize
+        if let type = split.types.max(), Int(type) >= known {
+            throw PipelineError(.unfitInput, "split \(name) has tokens of type \(type), and the model knows \(known) types, from 0",
+                                advice: "Take a model that was trained on pairs, or data without a second text.")
+        }
+        return split
     }
 
     /// Reads a split into memory.
@@ -72,7 +89,7 @@ public struct PreparedDataset: Sendable {
               let types = try elements("types", UInt8.self), let lines = try elements("lines", Int32.self),
               starts.count == statistics.examples + 1, types.count == ids.count, lines.count == statistics.examples,
               starts.first == 0, starts.last == Int64(ids.count), zip(starts, starts.dropFirst()).allSatisfy({ $0 < $1 }),
-              ids.allSatisfy({ $0 >= 0 && $0 < vocabularySize })
+              zip(starts, starts.dropFirst()).allSatisfy({ $1 - $0 <= maxLength }), ids.allSatisfy({ $0 >= 0 && $0 < vocabularySize })
         else { throw PipelineError(.unfitInput, "split \(name) of the stored dataset contradicts itself", advice: "Prepare it again.") }
         let identifiers = try artifact.blob("\(name)/identifiers").map {
             try JSONValue(parsing: store.data($0)).arrayValue?.compactMap(\.stringValue) ?? []

@@ -49,7 +49,12 @@ public struct StoredModel {
         artifact.provenance.recipe["recipe"]?["precision"]?.stringValue.flatMap(Precision.init(rawValue:)) ?? .fp32
     }
 
-    public func tokenizer() throws -> any Tokenizer { try StoredTokenizer.read(artifact, store) }
+    /// - Throws: `PipelineError` with code `unfitInput` for one whose ids the model's tables do not have.
+    public func tokenizer() throws -> any Tokenizer {
+        let tokenizer = try StoredTokenizer.read(artifact, store)
+        try description.configuration.check(takes: tokenizer, pairs: false)
+        return tokenizer
+    }
 
     /// Whether the model has a tensor of this name.
     func hasTensor(_ name: String) -> Bool { artifact.blob(ModelDescription.tensorPrefix + name) != nil }

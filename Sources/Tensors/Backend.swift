@@ -83,10 +83,10 @@ public struct Product<Scalar> {
     public var kind = ProductKind.forward
 
     /// y [rows, outputs] = x [rows, inputs]·wᵀ + bias, w [outputs, inputs].
-    public static func linear(rows: Int, inputs: Int, outputs: Int, x: Elements<Scalar>, xStride: Int? = nil,
+    public static func linear(rows: Int, inputs: Int, outputs: Int, x: Elements<Scalar>,
                               weight: UnsafePointer<Scalar>, bias: UnsafePointer<Scalar>?,
                               y: Elements<Scalar>, yStride: Int? = nil) -> Product {
-        Product(m: rows, n: outputs, k: inputs, a: x, aRow: xStride ?? inputs, aColumn: 1, b: Elements(weight), bRow: 1,
+        Product(m: rows, n: outputs, k: inputs, a: x, aRow: inputs, aColumn: 1, b: Elements(weight), bRow: 1,
                 bColumn: inputs, c: y, cRow: yStride ?? outputs, bias: bias)
     }
 

@@ -1,4 +1,7 @@
 internal import CKernels
+#if canImport(Glibc)
+import Glibc
+#endif
 
 /// Random numbers as a pure function of a counter: no state to save, the same at any thread count, after any resume.
 public enum CounterRNG {
@@ -15,8 +18,14 @@ public enum CounterRNG {
 
     /// Uniform in (0, 1): 32 bits and a half.
     public static func uniform(key: UInt64, index: Int) -> Double {
-        let bits = ck_dropout_bits(key, Int32(truncatingIfNeeded: index >> 20), 0, Int32(index & 0xFFFFF))
-        return (Double(bits) + 0.5) / 4_294_967_296
+        uniform(bits: ck_dropout_bits(key, Int32(truncatingIfNeeded: index >> 20), 0, Int32(index & 0xFFFFF)))
+    }
+
+    public static func uniform(bits: UInt32) -> Double { (Double(bits) + 0.5) / 4_294_967_296 }
+
+    /// Normal around 0 from two uniform numbers, after Box and Muller.
+    public static func normal(_ u: Double, _ v: Double, deviation: Double) -> Double {
+        deviation * (-2 * log(u)).squareRoot() * cos(2 * Double.pi * v)
     }
 
     /// A permutation of 0 ..< count by Fisher and Yates.

@@ -50,6 +50,9 @@ public struct PairTemplate: Codable, Sendable, Hashable {
             && (single + pair).allSatisfy { ($0.content == .token) == ($0.id != nil) }
     }
 
+    /// The largest token type that a text gets, or a pair of texts.
+    public func largestTypeID(isPair: Bool) -> Int { Int((isPair ? pair : single).map(\.typeID).max() ?? 0) }
+
     func addedCount(isPair: Bool) -> Int { (isPair ? pair : single).count { $0.content == .token } }
 }
 

@@ -25,7 +25,8 @@ import Testing
     func off() throws {
         #expect(try rate([:], batch: nil) == 1e-3)
         #expect(try rate([:], batch: 1024) == 1e-3)
-        #expect(try rate(["batch_scaling": "linear"], batch: 1024) == 1e-3)
+        #expect(try rate(["batch_scaling": "sqrt"], batch: 1024) == 1e-3)
+        #expect(throws: OptimizerError.self) { try rate(["batch_scaling": "linear"], batch: 1024) }
         #expect(try rate(["reference_batch": 0], batch: 1024) == 1e-3)
         #expect(try rate(["reference_batch": 1024], batch: 1024) == 1e-3)
     }

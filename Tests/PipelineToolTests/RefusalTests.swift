@@ -29,7 +29,8 @@ import Testing
         let outcome = try scratch.failure("adapt", "--model", "tiny", "--data", "films", "--name", "b", "--recipe", bad)
         #expect(outcome.status == 65)
         #expect(outcome.errors.contains("twice.yaml") && outcome.errors.contains("learning_rate"))
-        for (text, place) in [("epochs: 2\nlearning_rat: 1\n", "line 2"), ("# all\n\nlearning_rate: fast\n", "line 3")] {
+        for (text, place) in [("epochs: 2\nlearning_rat: 1\n", "line 2"), ("# all\n\nlearning_rate: fast\n", "line 3"),
+                              ("optimizer: sgdsls\nmomentum_after_acceptance: true\nmomentum: 2\n", "line 3")] {
             let file = try scratch.write(text, "wrong.yaml")
             let outcome = try scratch.failure("adapt", "--model", "tiny", "--data", "films", "--name", "b", "--recipe", file)
             #expect(outcome.status == 65 && outcome.errors.contains("wrong.yaml, \(place): "), "\(outcome.errors)")

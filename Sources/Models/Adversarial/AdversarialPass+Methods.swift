@@ -14,7 +14,7 @@ extension AdversarialPass {
                 if t == 0 { recordStart(climbing) }
                 climb(climbing)
             }
-            recordNoise(climbing)
+            recordNoise(climbing, classWeights: micro.classWeights)
             noise = Device.Source(climbing === micro.batch ? delta : spreadOut(over: micro.batch))
             kept?.keep(noise, count: micro.batch.tokenCount * ball.C)
         } else {
@@ -49,7 +49,7 @@ extension AdversarialPass {
             if t == 0, last > 0 { recordStart(batch) }
             if t == last {
                 recordEnd(batch)
-                recordNoise(batch)
+                recordNoise(batch, classWeights: micro.classWeights)
                 model.backward(into: gradient, frozen: frozen)
             } else {
                 climb(batch, into: gradient, frozen: frozen)
@@ -93,7 +93,7 @@ extension AdversarialPass {
                 _ = sum(ascent, scale: 1, dClean: nil)
                 climb(climbing)
             }
-            recordNoise(climbing)
+            recordNoise(climbing, classWeights: micro.classWeights)
             kept?.keep(noise, count: climbing.tokenCount * ball.C)
         } else {
             noise = kept!.next(count: climbing.tokenCount * ball.C)

@@ -74,9 +74,11 @@ extension AdversarialPass {
         diagnostics!.hasClean = true
     }
 
-    func recordNoise(_ batch: PackedBatch) {
+    func recordNoise(_ batch: PackedBatch, classWeights: [Float]?) {
         diagnostics!.perturbedExamples += rowCount
-        eachRow(of: batch) { _, _, first, length in
+        let weights = model.head.loss == .crossEntropy ? classWeights : nil
+        eachRow(of: batch) { _, b, first, length in
+            diagnostics!.weightSum += weights.map { Double($0[Int(batch.classes[b])]) } ?? 1
             let size = ball.size(delta + first, length: length)
             diagnostics!.normSum += size
             if ball.isOnSurface(size) { diagnostics!.surfaceCount += 1 }

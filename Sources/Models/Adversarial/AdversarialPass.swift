@@ -47,8 +47,6 @@ public final class AdversarialPass<Device: Backend>: TrainingPass {
 
     deinit { rows.deallocate() }
 
-    public var activationSets: Int { settings.method.activationSets }
-
     /// Bytes of noise.
     public var noiseByteCount: Int { memory.byteCount + (kept?.byteCount ?? 0) }
 

@@ -1,7 +1,4 @@
 import Tensors
-#if canImport(Glibc)
-import Glibc
-#endif
 
 /// Where initial noise comes from: the counter generator, keyed by (seed, step, site, example in the batch, position, feature).
 /// So a step's noise is the same for any cut into micro-batches and any number of threads.
@@ -42,16 +39,13 @@ struct NoiseSource {
         case .uniform(let bound):
             each { bound * (2 * Self.uniform(first, example, $0, $1) - 1) }
         case .normal(let deviation):
-            // Box and Muller.
             each {
-                let radius = (-2 * log(Self.uniform(first, example, $0, $1))).squareRoot()
-                return deviation * radius * cos(2 * Double.pi * Self.uniform(second, example, $0, $1))
+                CounterRNG.normal(Self.uniform(first, example, $0, $1), Self.uniform(second, example, $0, $1), deviation: deviation)
             }
         }
     }
 
-    /// In (0, 1): 32 bits and a half.
     private static func uniform(_ key: UInt64, _ example: Int32, _ position: Int32, _ feature: Int32) -> Double {
-        (Double(CounterRNG.bits(key: key, example: example, position: position, feature: feature)) + 0.5) / 4_294_967_296
+        CounterRNG.uniform(bits: CounterRNG.bits(key: key, example: example, position: position, feature: feature))
     }
 }

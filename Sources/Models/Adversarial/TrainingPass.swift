@@ -27,9 +27,6 @@ public struct MicroBatch<Device: Backend> {
 public protocol TrainingPass<Device>: AnyObject {
     associatedtype Device: Backend
 
-    /// Sets of activations that the model is to be made with.
-    var activationSets: Int { get }
-
     /// Starts an evaluation over a step's batch.
     ///
     /// - Parameters:
@@ -51,7 +48,6 @@ public final class PlainPass<Device: Backend>: TrainingPass {
 
     public init(_ model: SequenceModel<Device>) { self.model = model }
 
-    public var activationSets: Int { 1 }
     public var diagnostics: AdversarialDiagnostics? { nil }
     public func begin(step: Int, differentiates: Bool) {}
 

@@ -45,6 +45,15 @@ public struct CatalogueRow: Sendable {
                 key: "schedule_end", found: "\(constants["schedule_end"])",
                 expected: "less than learning_rate \(constants["learning_rate"])")
         }
+        // What would change nothing: taken with its default value, which files of all keys have, and refused with another.
+        func refuseIdle(_ key: String, unless isUsed: Bool, _ expected: String) throws {
+            guard !isUsed, let value = resolved[key], let known = keys.first(where: { $0.name == key }),
+                  value != (try? known.resolve(known.defaultValue)) else { return }
+            throw OptimizerError.invalidValue(key: key, found: "\(value)", expected: "set, unless beside \(expected)")
+        }
+        try refuseIdle("nesterov", unless: resolved["momentum"]?.number ?? 0 > 0, "momentum above 0")
+        try refuseIdle("batch_scaling", unless: resolved["reference_batch"]?.number ?? 0 > 0, "a reference_batch")
+        try refuseIdle("interval_betas", unless: resolved["max_search_interval"]?.number ?? 1 > 1, "a max_search_interval above 1")
         if kind != .schedule, constants.flag("momentum_after_acceptance"), compose(constants).allSatisfy(\.alwaysDescends) {
             throw OptimizerError.invalidValue(
                 key: "momentum_after_acceptance", found: "true",

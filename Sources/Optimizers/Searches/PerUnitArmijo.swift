@@ -51,7 +51,8 @@ public struct PerUnitArmijo: LineSearch {
     public var formula: [String] {
         var lines = rule.formula(accepting: ArmijoRule.condition, displacing: "w + η·d with d of the searched unit alone")
         lines.append("units: \(units.explanation); the first \(jointSteps) steps search one η for all")
-        lines.append("then \(order.explanation); after it all units move, each with its own η, and the loss there is measured")
+        let measured = rule.momentumAfterAcceptance ? "" : ", and the loss there is measured"
+        lines.append("then \(order.explanation); after it all units move, each with its own η\(measured)")
         if mergeThreshold > 0 {
             lines.append("where the smallest η is below \(mergeThreshold) its unit joins that of the next smallest; η is their mean")
         }
@@ -59,7 +60,7 @@ public struct PerUnitArmijo: LineSearch {
     }
 
     public func expectedTrials(units: Int?) -> ExpectedTrials? {
-        ExpectedTrials(backtracks: rule.steadyBacktracks, searches: order == .all ? units : 1, measuresMove: true)
+        ExpectedTrials(backtracks: rule.steadyBacktracks, searches: order == .all ? units : 1, measuresMove: !rule.momentumAfterAcceptance)
     }
 
     public var partition: UnitPartition? { units }
@@ -150,7 +151,7 @@ public struct PerUnitArmijo: LineSearch {
         return applied
     }
 
-    /// Moves the units that have not moved yet and measures the loss.
+    /// Moves the units that have not moved yet and measures the loss, where the weights stay on the line that was tried.
     private func moveUntested(
         _ descent: Descent, searched: [Int], before: UnitGroups, _ groups: inout UnitGroups, _ applied: inout [Double],
         _ report: inout TrialReport
@@ -162,6 +163,11 @@ public struct PerUnitArmijo: LineSearch {
             for group in groups.names where group != searched[0] {
                 if trials.fallBack(whereAscending: groups.units(of: group)) { report.isFallback = true }
             }
+        }
+        // The step that will be taken goes along another direction: a loss along this one would be of no place where the weights will be.
+        guard !rule.momentumAfterAcceptance else {
+            if !isAlone { report.decrease = nil }
+            return
         }
         trials.displace(others, by: applied)
         let loss = try trials.loss()

@@ -12,7 +12,7 @@ public struct AdaptEstimate: Sendable {
     public let trainedParameters: Int
     /// Weights, gradient, moments, best weights, activations, data.
     public let memoryBytes: Int
-    /// At most: the adapted model and one checkpoint, before compression.
+    /// The adapted model and the checkpoints, which stay until a collection, all before compression.
     public let diskBytes: Int
     public let secondsPerStep: Double
     /// All steps and evaluations.
@@ -35,21 +35,29 @@ extension AdaptStage {
             _ = try work.optimizer.step(work.objective)
             durations.append(Trainer.seconds(clock.now - started))
         }
-        let measured = durations.count > 1 ? Array(durations.dropFirst()) : durations
-        let perStep = measured.sorted()[measured.count / 2]
+        // Steps with noise cost more, and those at hand may have it all or not at all.
+        let cost = ExpectedCost(
+            recipe, search: work.optimizer.search, steps: setup.steps, units: nil,
+            plain: .plain(blocks: setup.adapted.configuration.layerCount, frozen: work.optimizer.rates.frozen))
+        let measured = durations.enumerated().dropFirst(durations.count > 1 ? 1 : 0).map { step, seconds in
+            let hasNoise = recipe.objective.settings?.isActive(step: step, of: setup.steps) ?? false
+            return seconds / (hasNoise ? cost.noiseStep ?? cost.plainStep : cost.plainStep).plainSteps
+        }
+        let perStep = measured.sorted()[measured.count / 2] * cost.meanStep.plainSteps
         let tokensPerStep = Double(setup.train.ids.count) / Double(setup.order.batchCount(epoch: 0))
         // A forward pass is about a third of a step.
         let perEvaluation = setup.development.map { Double($0.ids.count) / tokensPerStep * perStep / 3 } ?? 0
         let evaluations = Double(recipe.evaluation.count(from: 1, through: setup.steps, epochSteps: setup.order.batchCount(epoch: 0)))
         let weights = work.weights.buffer.byteCount, moments = work.optimizer.state.byteCount
         let best = recipe.keepsBest(hasDevelopment: setup.development != nil) ? weights : 0
+        let seconds = Double(setup.steps) * perStep + evaluations * perEvaluation
+        let bySteps = checkpointSteps.map { setup.steps / $0 } ?? 0, byMinutes = checkpointMinutes.map { Int(min(1e6, seconds / 60 / $0)) } ?? 0
         let memory = ExpectedMemory(recipe, setup.measures(of: work)).items.compactMap(\.bytes).reduce(0, +)
         let frozen = try recipe.optimizer.rates(for: work.network.layout).frozen
         return AdaptEstimate(
             steps: setup.steps, parameters: work.network.layout.parameterCount,
             trainedParameters: work.network.layout.entries.filter { !frozen.contains($0.unit) }.reduce(0) { $0 + $1.count },
             memoryBytes: memory,
-            diskBytes: 2 * weights + moments + best, secondsPerStep: perStep,
-            seconds: Double(setup.steps) * perStep + evaluations * perEvaluation, numericPath: work.numericPath)
+            diskBytes: weights + max(1, bySteps, byMinutes) * (weights + moments + best), secondsPerStep: perStep, seconds: seconds, numericPath: work.numericPath)
     }
 }

@@ -107,6 +107,10 @@ public struct AdaptStage {
         let keepsBest = recipe.selection == .best && trainer.best != nil
         let kept = keepsBest ? trainer.best! : trainer.weights
         let selected = keepsBest ? trainer.state.bestStep ?? trainer.state.step : trainer.state.step
+        for entry in kept.layout.entries where !kept[entry].allSatisfy(\.isFinite) {
+            throw PipelineError(.recipe, "the last update left \(entry.name) with elements that are no numbers",
+                                advice: "Set a smaller learning_rate; nothing of the run was stored.")
+        }
         let writer = try store.writer()
         for entry in kept.layout.entries {
             // An adapted tensor is stored as its difference to the one that it began from, where that is smaller.

@@ -49,7 +49,7 @@ public struct EvaluateStage {
         try dataset.check(fits: model)
         try Self.check(model, predicts: dataset.task)
         let task = dataset.task, name = split ?? task.developmentSplit
-        let tokens = try dataset.load(split: name, from: store)
+        let tokens = try dataset.load(split: name, from: store, for: model)
         let (weights, head) = try model.weights()
         let backend = CPUBackend(threads: context.threads, precision: precision ?? model.precision)
         let path = backend.numericPath

@@ -64,11 +64,7 @@ public struct ImportStage {
         try NameInUse.check(context.store, kind: ModelDescription.artifactKind, name: name, replaces: replaces, mayMend: true)
         let (tokenizer, _) = try TokenizerLoader.load(
             files: files.tokenizer(), modelType: configuration.family.identifier, cased: cased)
-        guard tokenizer.vocabularySize <= configuration.vocabularySize else {
-            throw PipelineError(
-                .unfitInput, "the tokenizer has \(tokenizer.vocabularySize) ids and the model's vocabulary only "
-                    + "\(configuration.vocabularySize)", advice: "Take the vocabulary that belongs to this model.")
-        }
+        try configuration.check(takes: tokenizer, pairs: false)
         let writer = try context.store.writer()
         for (done, (entry, source)) in plan.enumerated() {
             if context.isCancelled() { throw Interrupted(step: nil) }

@@ -27,6 +27,7 @@ public final class Predictor {
     private let tokenizer: any Tokenizer
     private let weights: Parameters
     private let evaluator: Evaluator
+    private let configuration: EncoderConfiguration
     private let maxLength: Int
     private let context: StageContext
 
@@ -58,6 +59,7 @@ public final class Predictor {
         task = stored.description.task ?? TaskDefinition(name: "prediction", kind: kind, isPair: false, metrics: [metric], primaryMetric: metric)
         model = stored.digest
         tokenizer = try stored.tokenizer()
+        configuration = stored.description.configuration
         self.weights = weights
         self.maxLength = length
         self.context = context
@@ -70,6 +72,7 @@ public final class Predictor {
     public func predict(_ texts: [(text: String, pair: String?)]) throws -> [Output] {
         var split = TokenSplit(name: "", ids: [], starts: [0], types: [], lines: [])
         var truncated: [Bool] = []
+        if texts.contains(where: { $0.pair != nil }) { try configuration.check(takes: tokenizer, pairs: true) }
         for (text, pair) in texts {
             let encoding = try tokenizer.encode(text, pair: pair, maxLength: maxLength)
             split.ids += encoding.ids

@@ -64,6 +64,7 @@ public struct PrepareStage {
         try NameInUse.check(context.store, kind: PreparedDataset.artifactKind, name: name, replaces: replaces, making: key)
 
         let tokenizer = try model.tokenizer()
+        if loaded.definition.isPair { try model.description.configuration.check(takes: tokenizer, pairs: true) }
         let writer = try context.store.writer()
         var statistics: [SplitStatistics] = []
         let total = loaded.splits.reduce(0) { $0 + $1.examples.count }

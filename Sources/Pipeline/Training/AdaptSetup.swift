@@ -35,16 +35,19 @@ struct AdaptSetup {
             throw PipelineError(.unfitInput, "the dataset has no labelled split 'train'",
                                 advice: "Prepare it from data with a training file.")
         }
-        train = try dataset.load(split: "train", from: store)
+        train = try dataset.load(split: "train", from: store, for: model)
         if let dev = dataset.splits.first(where: { $0.name == task.developmentSplit }), dev.isLabelled, dev.examples > 0,
            recipe.evaluation != .never {
-            development = try dataset.load(split: task.developmentSplit, from: store)
+            development = try dataset.load(split: task.developmentSplit, from: store, for: model)
         } else { development = nil }
         if development == nil, recipe.patience > 0 {
-            throw PipelineError(.recipe, "patience needs evaluations, and there are none",
+            throw PipelineError(.recipe, "patience needs evaluations, and the dataset has nothing to evaluate on",
                                 advice: "Prepare the dataset with a labelled split '\(task.developmentSplit)', or set patience=0.")
         }
-        if !recipe.classWeights.isEmpty, recipe.classWeights.count != task.labels.count || task.labels.isEmpty {
+        if !recipe.classWeights.isEmpty, task.labels.isEmpty {
+            throw PipelineError(.recipe, "class_weights is for classes, and the task is a regression", advice: "Leave it out.")
+        }
+        if !recipe.classWeights.isEmpty, recipe.classWeights.count != task.labels.count {
             throw PipelineError(.recipe, "class_weights has \(recipe.classWeights.count) numbers and the task \(task.labels.count) classes",
                                 advice: "The classes are, in order: \(task.labels.joined(separator: ", ")).")
         }
@@ -104,16 +107,15 @@ struct AdaptSetup {
         let numericPath: String
     }
 
-    /// Tokens and sequences in memory at a time.
+    /// Tokens and sequences in memory at a time: no more than a batch or the development split has.
     var capacity: (tokens: Int, sequences: Int) {
-        let tokens = max(recipe.microBatchTokens, train.longest, development?.longest ?? 0)
+        let most = max(longestBatch, development?.ids.count ?? 0)
+        let tokens = max(min(recipe.microBatchTokens, most), train.longest, development?.longest ?? 0)
         return (tokens, max(1, min(tokens / 2, 1024)))
     }
 
     /// Tokens that no batch has more of.
-    private var longestBatch: Int {
-        (0..<train.count).map { train.length($0) }.sorted(by: >).prefix(order.batchSize).reduce(0, +)
-    }
+    private var longestBatch: Int { order.mostTokens { train.length($0) } }
 
     func makeWork(_ context: StageContext) throws -> Work {
         let backend = CPUBackend(threads: context.threads, precision: recipe.precision)
@@ -161,27 +163,5 @@ struct AdaptSetup {
             return counts.map { $0 == 0 ? 0 : Float(Double(train.count) / (Double(K) * Double($0))) }
         }
         return recipe.classWeights.isEmpty ? nil : recipe.classWeights
-    }
-}
-
-/// New weights: normal with the model's own deviation, biases zero, as `transformers` makes them.
-enum WeightInitialization {
-    private static let site: UInt64 = 2 << 32
-
-    static func fill(_ parameters: Parameters, names: [String], deviation: Double, seed: UInt64) {
-        for (index, name) in names.enumerated() {
-            guard let entry = parameters.layout[name] else { continue }
-            let values = parameters[entry]
-            guard entry.role == .weight || entry.role == .embedding else {
-                values.update(repeating: entry.role == .normalization && name.hasSuffix("weight") ? 1 : 0)
-                continue
-            }
-            let key = CounterRNG.key(seed: seed, step: UInt64(index), site: site)
-            for i in values.indices {
-                // Box and Muller.
-                let radius = (-2 * log(CounterRNG.uniform(key: key, index: 2 * i))).squareRoot()
-                values[i] = Float(deviation * radius * cos(2 * Double.pi * CounterRNG.uniform(key: key, index: 2 * i + 1)))
-            }
-        }
     }
 }

@@ -7,6 +7,7 @@ import Tensors
 /// An epoch is a permutation of all examples cut into batches; the last batch of an epoch may be smaller.
 struct BatchOrder: Sendable {
     let exampleCount: Int
+    /// Of the largest batch.
     let batchSize: Int
     private let seed: UInt64
     /// A given order: epochs of batches of example numbers.
@@ -26,7 +27,7 @@ struct BatchOrder: Sendable {
             }
         }
         guard !fixed.isEmpty, fixed.allSatisfy({ !$0.isEmpty }) else { throw PipelineError(.unfitInput, "the given order has an empty epoch") }
-        (self.exampleCount, batchSize, seed, self.fixed) = (exampleCount, fixed[0].map(\.count).max() ?? 1, 0, fixed)
+        (self.exampleCount, batchSize, seed, self.fixed) = (exampleCount, fixed.joined().map(\.count).max() ?? 1, 0, fixed)
     }
 
     func batchCount(epoch: Int) -> Int {
@@ -73,6 +74,12 @@ struct BatchOrder: Sendable {
             return permutation[start..<start + batches[index].count]
         }
         return permutation[index * batchSize..<min(exampleCount, (index + 1) * batchSize)]
+    }
+
+    /// Tokens that no batch has more of, for lengths by example.
+    func mostTokens(length: (Int) -> Int) -> Int {
+        if let fixed { return fixed.joined().map { $0.reduce(0) { $0 + length($1) } }.max() ?? 0 }
+        return (0..<exampleCount).map(length).sorted(by: >).prefix(batchSize).reduce(0, +)
     }
 
     /// What identifies a given order in the run's key; nil for the order of the seed.

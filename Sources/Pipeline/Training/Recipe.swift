@@ -18,7 +18,7 @@ public struct Recipe: Sendable {
     public let batchSize: Int
     /// Exactly one of the two counts; the other follows from the data.
     public let length: Length
-    /// Overrides both dropouts of the model's configuration; nil keeps them.
+    /// Overrides all dropouts of the model's configuration; nil keeps them.
     public let dropout: Float?
     /// One weight for each class; empty for none.
     public let classWeights: [Float]
@@ -84,10 +84,10 @@ public struct Recipe: Sendable {
         func refuse(_ key: String, _ value: HyperparameterValue, _ expected: String) -> PipelineError {
             PipelineError(.recipe, "\(key) cannot be '\(FormatError.printable("\(value)"))'", advice: "It takes \(expected).")
         }
-        func count(_ key: String, _ fallback: Int, from least: Int) throws -> Int {
+        func count(_ key: String, _ fallback: Int, from least: Int, through most: Int = 1 << 30) throws -> Int {
             guard let value = take(key) else { return fallback }
-            guard let number = value.number, let count = Int(exactly: number), count >= least else {
-                throw refuse(key, value, "a whole number of at least \(least)")
+            guard let number = value.number, let count = Int(exactly: number), count >= least, count <= most else {
+                throw refuse(key, value, "a whole number of at least \(least), at most \(most)")
             }
             return count
         }
@@ -153,6 +153,11 @@ public struct Recipe: Sendable {
             evaluation = .every(steps: steps)
         }
         patience = try count("patience", 0, from: 0)
+        switch evaluation {
+        case .atEnd, .never: if patience > 0 { throw PipelineError(.recipe, "patience means nothing with evaluate=\(evaluation == .never ? "never" : "end")",
+                                                                   advice: "Set evaluate=epoch or a number of steps, or leave patience out.") }
+        case .everyEpoch, .every: break
+        }
         let select = take("select") ?? "best"
         guard let selection = select.text.flatMap(Selection.init(rawValue:)) else {
             throw refuse("select", select, Selection.allCases.map(\.rawValue).joined(separator: " or "))
@@ -168,6 +173,11 @@ public struct Recipe: Sendable {
             throw PipelineError(.recipe, "there is no recipe key '\(FormatError.printable(key))'", advice: "Known keys with \(name): \(known).")
         }
         optimizer = try row.resolve(rest)
+        // The second gradient would move the noise that the first one found, and with it the function that is searched.
+        if sharpnessRadius > 0, optimizer.triesSteps, let noise = objective.settings?.noise, noise.ascentSteps > 0 {
+            throw PipelineError(.recipe, "sharpness_radius, a search and noise that climbs do not go together: trials need the noise of one gradient",
+                                advice: "Leave one of them out.")
+        }
         // Resolved to a name, so that it is a part of the run's identity. A search compares losses, in float32: there the
         // bfloat16 gradient costs one more forward pass.
         precision = format ?? (optimizer.triesSteps ? .fp32 : .fastest)

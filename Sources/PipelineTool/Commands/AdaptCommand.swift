@@ -29,7 +29,7 @@ struct AdaptCommand: ParsableCommand {
 
     @OptionGroup var recipe: RecipeArguments
 
-    @Option(help: ArgumentHelp("Decides the order of examples, dropout and new weights.", valueName: "number"))
+    @Option(help: ArgumentHelp("Decides the order of examples, dropout, new weights, noise and the units that a search draws.", valueName: "number"))
     var seed: UInt64 = 0
 
     @Flag(help: "Estimate time, memory and disk from a few real steps, and store nothing.")
@@ -186,7 +186,7 @@ struct AdaptCommand: ParsableCommand {
                     "\(NumberText.count(e.parameters)), of which \(NumberText.count(e.trainedParameters)) are trained"
                 ),
                 ("time", "\(NumberText.duration(e.seconds)), \(NumberText.rate(e.secondsPerStep * 1000)) ms a step"),
-                ("memory", NumberText.bytes(e.memoryBytes)), ("disk", "at most " + NumberText.bytes(e.diskBytes)),
+                ("memory", NumberText.bytes(e.memoryBytes)), ("disk", "about " + NumberText.bytes(e.diskBytes) + ", with its checkpoints until the next collection"),
                 ("computed by", e.numericPath),
             ])
         let words = ProcessInfo.processInfo.arguments.dropFirst().filter { $0 != "--dry-run" }

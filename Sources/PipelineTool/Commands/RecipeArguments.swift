@@ -35,7 +35,10 @@ struct RecipeArguments: ParsableArguments {
     private static func place(of key: String, _ origins: [String: RecipeExplanation.Origin]) -> String? {
         guard case .file(let path)? = origins[key] else { return nil }
         let lines = (try? String(contentsOfFile: path, encoding: .utf8))?.split(separator: "\n", omittingEmptySubsequences: false)
-        let line = lines?.firstIndex { $0.drop { $0 == " " || $0 == "\"" || $0 == "'" }.hasPrefix(key) }
+        let line = lines?.firstIndex {
+            guard let colon = $0.firstIndex(of: ":") else { return false }
+            return $0[..<colon].trimmingCharacters(in: CharacterSet(charactersIn: " \t\"'")) == key
+        }
         return path + (line.map { ", line \($0 + 1)" } ?? "")
     }
 

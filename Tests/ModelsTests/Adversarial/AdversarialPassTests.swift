@@ -245,6 +245,17 @@ struct AdversarialPassTests {
         }
     }
 
+    @Test("class weights that are all alike leave the gain and the gap as they are", arguments: ["label", "clean-kl"])
+    func weightedGain(name: String) throws {
+        let settings = try Self.settings(name), plain = try #require(Self.run(settings).diagnostics)
+        let weighted = try #require(Self.run(settings, classWeights: [10, 10, 10]).diagnostics)
+        for part in [\AdversarialDiagnostics.ascentGain, \.adversarialGap] {
+            guard let one = plain[keyPath: part] else { continue }
+            #expect(abs(try #require(weighted[keyPath: part]) - one) <= 1e-3 * abs(one))
+        }
+        #expect(plain.ascentGain != nil)
+    }
+
     @Test("frozen units get no gradient and the others keep theirs", arguments: names)
     func frozen(name: String) throws {
         let bench = try Self.bench(), pass = AdversarialPass(bench.model, try Self.settings(name), seed: 5, steps: 10)

@@ -285,13 +285,66 @@ import Testing
         let weights = try #require(try refusal(toy, ["class_weights": [1, 2, 3]]))
         #expect(weights.code == .recipe && weights.problem.contains("3 numbers and the task 2"))
         #expect(weights.advice?.contains("negative, positive") == true)
-        #expect(try refusal(toy, ["class_weights": [1]]) { $0.data = "numbers" }?.code == .recipe)
+        let regression = try #require(try refusal(toy, ["class_weights": [1]]) { $0.data = "numbers" })
+        #expect(regression.code == .recipe && regression.problem.contains("regression"))
         #expect(try refusal(toy, ["class_weights": "balanced"]) { $0.data = "numbers" }?.code == .recipe)
         #expect(try refusal(toy, ["patience": 2]) { $0.data = "blind" }?.code == .recipe)
         #expect(try refusal(toy, ["patience": 2, "evaluate": "never"])?.code == .recipe)
         #expect(try error(OptimizerError.self) { try ToyAdaptation(["freeze": [2]]).run(toy) } != nil)
         #expect(
             try error(OptimizerError.self) { try ToyAdaptation(["freeze": ["embeddings", "0-1", "head"]]).run(toy) } == .nothingToTrain)
+    }
+
+    @Test func `a given order may hold its largest batch in any epoch and a row twice`() throws {
+        let toy = try ToyStore.ready(ToyTask(train: 24))
+        for order in [[[[0]], [[0, 1, 2, 3, 4, 5]]], [[[7, 7, 7]]]] {
+            var run = ToyAdaptation(["optimizer": "adamsls", "objective": "scala", "noise_delay": 0, "epochs": 2, "evaluate": "never"])
+            run.name = "order-\(order.count)"
+            run.configure = { $0.order = order }
+            #expect(try run.run(toy).events("step").count == 2)
+        }
+    }
+
+    @Test func `memory for tokens is no more than a batch or the development split can fill`() throws {
+        let toy = try ToyStore.ready()
+        func tokens(_ values: [String: HyperparameterValue]) throws -> Int {
+            try AdaptSetup(ToyAdaptation(values).stage, toy.context()).capacity.tokens
+        }
+        let setup = try AdaptSetup(ToyAdaptation().stage, toy.context())
+        let development = try #require(setup.development)
+        #expect(try tokens(["micro_batch_tokens": 1_000_000]) == max(development.ids.count, setup.order.mostTokens { setup.train.length($0) }))
+        #expect(try tokens(["micro_batch_tokens": 1]) == max(setup.train.longest, development.longest))
+        #expect(try tokens(["micro_batch_tokens": 40]) == 40)
+    }
+
+    @Test(arguments: ["epoch", "never"])
+    func `weights that a last update ruined are not stored`(_ evaluate: String) throws {
+        let toy = try ToyStore.ready()
+        let run = ToyAdaptation(["steps": 1, "learning_rate": 1e39, "evaluate": .text(evaluate)])
+        let refusal = try #require(try error(PipelineError.self) { try run.run(toy) })
+        #expect(refusal.advice?.contains("learning_rate") == true, "\(refusal)")
+        #expect(try toy.store.list().count { $0.kind == "run" } == 0)
+    }
+
+    @Test func `a model with one token type reads texts and refuses pairs`() throws {
+        let toy = try ToyStore.ready()
+        var folder = try ModelFolder()
+        try folder.configure("type_vocab_size", "1")
+        var types = folder["embeddings.token_type_embeddings.weight"]
+        (types.shape, types.values) = ([1, 32], Array(types.values.prefix(32)))
+        folder["embeddings.token_type_embeddings.weight"] = types
+        try toy.importModel(folder.write(to: toy.scratch, "single"), as: "single")
+        var run = ToyAdaptation(["steps": 1])
+        run.model = "single"
+        _ = try run.run(toy)
+        let predictor = try Predictor("run", context: toy.context())
+        #expect(try predictor.predict([("good film", nil)]).count == 1)
+        #expect(try error(PipelineError.self) { try predictor.predict([("good film", "bad film")]) }?.problem.contains("2 types") == true)
+        #expect(try error(PipelineError.self) { try toy.prepare(ToyTask(isPair: true), as: "pairs", model: "single") }?.code == .unfitInput)
+        // Prepared for a model that knows pairs, with the same tokenizer.
+        try toy.prepare(ToyTask(isPair: true), as: "pairs")
+        run.data = "pairs"
+        #expect(try error(PipelineError.self) { try run.run(toy) }?.problem.contains("type 1") == true)
     }
 
     @Test func `a dataset that does not fit the model is refused`() throws {

@@ -51,6 +51,17 @@ import Testing
         #expect((0..<18).filter { order.isEndOfEpoch(step: $0) } == [5, 11, 17])
     }
 
+    @Test func `no batch has more tokens than the order says`() throws {
+        let lengths = (0..<22).map { 3 + $0 * 7 % 11 }
+        for epoch in 0..<20 {
+            for batch in batches(order, epoch: epoch) {
+                #expect(batch.reduce(0) { $0 + lengths[$1] } <= order.mostTokens { lengths[$0] })
+            }
+        }
+        let fixed = try BatchOrder(fixed: [[[0], [1]], [[2, 2, 3]]], exampleCount: 22)
+        #expect(fixed.batchSize == 3 && fixed.mostTokens { lengths[$0] } == 2 * lengths[2] + lengths[3])
+    }
+
     private let given = [[[3, 0], [1]], [[2], [2, 1], [0]]]
 
     @Test func `a given order is taken as it is, and again from its start`() throws {

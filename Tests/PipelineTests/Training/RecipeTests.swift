@@ -97,6 +97,33 @@ import Testing
         for name in Recipe.keys.map(\.name) + (try Catalogue.row(named: "adamw").keys.map(\.name)) { #expect(advice.contains(name)) }
     }
 
+    @Test(arguments: [
+        ["optimizer": "adamsls", "objective": "scala", "sharpness_radius": 0.05], ["patience": 2, "evaluate": "end"],
+        ["patience": 2, "evaluate": "never"], ["micro_batch_tokens": 2_000_000_000], ["batch_size": .real(1e18)],
+        ["objective": "scala", "ascent_steps": 0, "noise_step": 0.2],
+    ] as [[String: HyperparameterValue]])
+    func `values that do not go together or are beyond any machine are refused`(_ given: [String: HyperparameterValue]) throws {
+        #expect(try refusal(given)?.code == .recipe)
+    }
+
+    @Test(arguments: [
+        ["optimizer": "sgd", "momentum": 0, "nesterov": true], ["batch_scaling": "linear"],
+        ["optimizer": "alsals", "max_search_interval": 1, "interval_betas": [0.5, 0.6]],
+    ] as [[String: HyperparameterValue]])
+    func `a key that would change nothing is refused, and taken with its default`(_ given: [String: HyperparameterValue]) throws {
+        let key = try #require(given.keys.first { ["nesterov", "batch_scaling", "interval_betas"].contains($0) })
+        let refusal = try error(OptimizerError.self) { try Recipe(given) }
+        guard case .invalidValue(key, _, _)? = refusal else {
+            Issue.record("\(String(describing: refusal))")
+            return
+        }
+        var values = given
+        values[key] = nil
+        let written = try yaml(Recipe(values).canonical.canonicalText().replacing("null", with: "''"))
+        #expect(written[key] != nil)
+        #expect(try canonical(written) == canonical(values))
+    }
+
     @Test func `an unknown optimizer is refused and the known ones are named`() throws {
         #expect(
             try error(OptimizerError.self) { try Recipe(["optimizer": "adamx"]) }

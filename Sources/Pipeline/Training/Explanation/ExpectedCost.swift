@@ -3,7 +3,7 @@ import Optimizers
 
 /// What the steps of a run cost, in tokens through the whole encoder each way for each token of the batch.
 public struct ExpectedCost: Sendable {
-    /// Of a step without noise, gradient passes only.
+    /// Of a step without noise; trials are apart.
     public let plainStep: ExpectedPasses
     /// Of a step with noise; nil for an objective that has none.
     public let noiseStep: ExpectedPasses?
@@ -38,14 +38,20 @@ public struct ExpectedCost: Sendable {
     ///   - search: as the run will have it.
     ///   - steps: updates, and updates of an epoch; nil without data.
     ///   - units: units of the search; nil without a model.
-    init(_ recipe: Recipe, search: any LineSearch, steps: Int?, units: Int?) {
+    ///   - plain: of a gradient without noise.
+    init(_ recipe: Recipe, search: any LineSearch, steps: Int?, units: Int?, plain: ExpectedPasses = .plain) {
         // Sharpness-aware descent takes the gradient twice.
         let gradients = recipe.sharpnessRadius > 0 ? 2.0 : 1.0
-        plainStep = gradients * .plain
+        // Beside a gradient in bfloat16 a search needs its loss in float32.
+        func lossBeside(_ passes: Double) -> ExpectedPasses {
+            let isApart = recipe.optimizer.triesSteps && recipe.precision == .bf16
+            return ExpectedPasses(forward: isApart ? passes : 0, inputGradient: 0, weightGradient: 0)
+        }
+        plainStep = gradients * (plain + lossBeside(1))
         let settings = recipe.objective.settings
         let share = settings?.activeShare(steps: steps) ?? 0
         noiseShare = share
-        noiseStep = settings.map { gradients * $0.stepPasses }
+        noiseStep = settings.map { gradients * ($0.stepPasses(plain) + lossBeside($0.lossPasses)) }
         let isKnown = steps != nil || recipe.optimizer.values["growth_period"] != "epoch"
         trials = search.expectedTrials(units: units).map { trials in
             Trials(

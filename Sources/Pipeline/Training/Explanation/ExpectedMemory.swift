@@ -42,7 +42,7 @@ public struct ExpectedMemory: Sendable {
         if recipe.keepsBest(hasDevelopment: measures?.hasDevelopment ?? true) { add("best weights so far", each, measures?.weights) }
         let sets = recipe.objective.activationSets
         let passes = sets > 1 ? ", \(sets) passes at a time" : ""
-        add("activations", "of \(recipe.microBatchTokens) tokens\(passes), or of the longest sequence", measures?.activations)
+        add("activations", "of at most \(recipe.microBatchTokens) tokens\(passes), or of the longest sequence", measures?.activations)
         if let settings = recipe.objective.settings {
             var size = "4 bytes a feature of \(recipe.microBatchTokens) tokens\(settings.noise.share < 1 ? ", twice" : "")"
             if recipe.optimizer.triesSteps { size += ", and of a whole batch for the trials" }

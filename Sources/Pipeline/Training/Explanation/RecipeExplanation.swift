@@ -66,7 +66,9 @@ public struct RecipeExplanation: Sendable {
         let recipe = try Recipe(given)
         constants = Self.constants(recipe, given, origins)
         let search: any LineSearch
+        var plain = ExpectedPasses.plain
         if let (setup, work) = setup {
+            plain = .plain(blocks: setup.adapted.configuration.layerCount, frozen: work.optimizer.rates.frozen)
             search = work.optimizer.search
             let layout = work.network.layout, frozen = work.optimizer.rates.frozen
             let trained = layout.entries.filter { !frozen.contains($0.unit) }
@@ -82,7 +84,7 @@ public struct RecipeExplanation: Sendable {
             run = nil
             memory = ExpectedMemory(recipe, nil)
         }
-        cost = ExpectedCost(recipe, search: search, steps: run?.steps, units: run?.units.count)
+        cost = ExpectedCost(recipe, search: search, steps: run?.steps, units: run?.units.count, plain: plain)
         pieces = Self.pieces(recipe, search)
     }
 

@@ -44,6 +44,10 @@ public struct ObjectiveRow: Sendable {
         }
         try withdraw("noise_size", beside: "noise_init", "zero")
         try withdraw("kl_weight", beside: "noise_mode", "label")
+        if resolved["ascent_steps"] == 0, let step = values["noise_step"], let key = keys.first(where: { $0.name == "noise_step" }),
+           try key.resolve(step) != key.resolve(key.defaultValue) {
+            throw PipelineError(.recipe, "noise_step means nothing with ascent_steps=0", advice: "Leave it out.")
+        }
         if values["noise_size"] == nil, let kind = resolved["noise_init"], kind != "zero" {
             resolved["noise_size"] = kind == "scaled-uniform" ? 0.1 : 1e-5
         }
