@@ -34,13 +34,8 @@ extension OptimizerRecipe {
 
 extension RecipeKey {
     static let batchScaling: [RecipeKey] = [
-        RecipeKey(
-            name: "reference_batch", defaultValue: 0,
-            explanation: "batch size that learning_rate is meant for; other batches scale it; 0 uses it as given",
-            expectation: "a whole number of at least 0"
-        ) { value in
-            value.number.flatMap { Int(exactly: $0) }.flatMap { $0 >= 0 ? .integer($0) : nil }
-        },
+        .count(
+            "reference_batch", 0, "batch size that learning_rate is meant for; other batches scale it; 0 uses it as given", from: 0),
         .choice(
             "batch_scaling", BatchScaling.squareRoot.rawValue, among: BatchScaling.allCases.map(\.rawValue),
             "learning rate away from reference_batch: by the root of the ratio of batches, or by the ratio itself"),

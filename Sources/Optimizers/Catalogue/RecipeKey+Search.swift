@@ -46,9 +46,7 @@ extension RecipeKey {
             explanation: "units with a step size each: auto (at most 10), blocks (one for each block), or their number",
             expectation: "auto, blocks, or a whole number of at least 1"
         ) { value in
-            if value == "auto" || value == "blocks" { return value }
-            guard let number = value.number, let count = Int(exactly: number), count >= 1 else { return nil }
-            return .integer(count)
+            value == "auto" || value == "blocks" ? value : value.count(from: 1)
         },
         .choice(
             "unit_order", "cyclic", among: UnitOrder.allCases.map(\.rawValue),
@@ -82,25 +80,13 @@ extension RecipeKey {
             expectation: betas.expectation, canonical: betas.canonical)
     }
 
-    private static func count(_ name: String, _ defaultValue: Int, _ explanation: String, from least: Int) -> RecipeKey {
-        RecipeKey(
-            name: name, defaultValue: .integer(defaultValue), explanation: explanation,
-            expectation: "a whole number of at least \(least)"
-        ) { value in
-            guard let number = value.number, let count = Int(exactly: number), count >= least else { return nil }
-            return .integer(count)
-        }
-    }
-
     private static func growthPeriod(_ defaultValue: HyperparameterValue) -> RecipeKey {
         RecipeKey(
             name: "growth_period", defaultValue: defaultValue,
             explanation: "steps over which the step size grows once: epoch, or their number",
             expectation: "epoch, or a whole number of at least 1"
         ) { value in
-            if value == "epoch" { return value }
-            guard let number = value.number, let count = Int(exactly: number), count >= 1 else { return nil }
-            return .integer(count)
+            value == "epoch" ? value : value.count(from: 1)
         }
     }
 

@@ -38,6 +38,14 @@ public struct RecipeKey: Sendable {
         }
     }
 
+    /// A whole number from `least` on, through `most` where that is given.
+    public static func count(_ name: String, _ defaultValue: Int, _ explanation: String, from least: Int, through most: Int? = nil) -> RecipeKey {
+        RecipeKey(
+            name: name, defaultValue: .integer(defaultValue), explanation: explanation,
+            expectation: most.map { "a whole number from \(least) to \($0)" } ?? "a whole number of at least \(least)"
+        ) { value in value.count(from: least, through: most) }
+    }
+
     public static func flag(_ name: String, _ defaultValue: Bool, _ explanation: String) -> RecipeKey {
         RecipeKey(
             name: name, defaultValue: .flag(defaultValue), explanation: explanation, expectation: "true or false"
@@ -54,5 +62,13 @@ public struct RecipeKey: Sendable {
             guard let text = value.text, choices.contains(text) else { return nil }
             return value
         }
+    }
+}
+
+extension HyperparameterValue {
+    /// The value as a whole number of that range; nil for any other.
+    func count(from least: Int, through most: Int? = nil) -> HyperparameterValue? {
+        guard let number, let count = Int(exactly: number), count >= least, count <= most ?? .max else { return nil }
+        return .integer(count)
     }
 }

@@ -49,10 +49,7 @@ extension RecipeKey {
     fileprivate static func adamDirection(beta1: Double) -> [RecipeKey] {
         layers + [
             .memories("betas", [beta1, 0.999], "memory of the first and of the second moment; without the first at 0"),
-            .real(
-                "epsilon", 1e-8, "added to the root of the second moment", expecting: "a number of at least 1e-30"
-            ) { $0 >= 1e-30 },
-            .searchDecay,
+            .epsilon(1e-8), .searchDecay,
         ]
     }
 }

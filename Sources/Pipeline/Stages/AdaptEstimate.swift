@@ -53,10 +53,9 @@ extension AdaptStage {
         let seconds = Double(setup.steps) * perStep + evaluations * perEvaluation
         let bySteps = checkpointSteps.map { setup.steps / $0 } ?? 0, byMinutes = checkpointMinutes.map { Int(min(1e6, seconds / 60 / $0)) } ?? 0
         let memory = ExpectedMemory(recipe, setup.measures(of: work)).items.compactMap(\.bytes).reduce(0, +)
-        let frozen = try recipe.optimizer.rates(for: work.network.layout).frozen
         return AdaptEstimate(
             steps: setup.steps, parameters: work.network.layout.parameterCount,
-            trainedParameters: work.network.layout.entries.filter { !frozen.contains($0.unit) }.reduce(0) { $0 + $1.count },
+            trainedParameters: work.trainedParameterCount,
             memoryBytes: memory,
             diskBytes: weights + max(1, bySteps, byMinutes) * (weights + moments + best), secondsPerStep: perStep, seconds: seconds, numericPath: work.numericPath)
     }

@@ -105,6 +105,10 @@ struct AdaptSetup {
         let noiseByteCount: Int
         let evaluator: Evaluator
         let numericPath: String
+
+        /// The parameters that the optimizer moves.
+        var trainedEntries: [ParameterLayout.Entry] { network.layout.entries.filter { !optimizer.rates.frozen.contains($0.unit) } }
+        var trainedParameterCount: Int { trainedEntries.reduce(0) { $0 + $1.count } }
     }
 
     /// Tokens and sequences in memory at a time: no more than a batch or the development split has.

@@ -60,10 +60,8 @@ extension Recipe {
 
 extension AdaptSetup {
     func measures(of work: Work) -> ExpectedMemory.Measures {
-        let frozen = work.optimizer.rates.frozen
-        let trained = work.network.layout.entries.filter { !frozen.contains($0.unit) }.reduce(0) { $0 + $1.count }
-        return ExpectedMemory.Measures(
-            weights: work.weights.buffer.byteCount, trained: trained * MemoryLayout<Float>.stride,
+        ExpectedMemory.Measures(
+            weights: work.weights.buffer.byteCount, trained: work.trainedParameterCount * MemoryLayout<Float>.stride,
             activations: work.network.workspaceByteCount, noise: work.noiseByteCount, tokens: train.ids.count,
             hasDevelopment: development != nil)
     }

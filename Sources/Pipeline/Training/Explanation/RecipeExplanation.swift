@@ -70,12 +70,11 @@ public struct RecipeExplanation: Sendable {
         if let (setup, work) = setup {
             plain = .plain(blocks: setup.adapted.configuration.layerCount, frozen: work.optimizer.rates.frozen)
             search = work.optimizer.search
-            let layout = work.network.layout, frozen = work.optimizer.rates.frozen
-            let trained = layout.entries.filter { !frozen.contains($0.unit) }
+            let layout = work.network.layout, trained = work.trainedEntries
             let units = search.partition?.units(of: trained.map(\.unit)) ?? []
             run = Run(
                 steps: setup.steps, epochSteps: setup.order.batchCount(epoch: 0), epochs: setup.epochs(of: setup.steps),
-                parameters: layout.parameterCount, trainedParameters: trained.reduce(0) { $0 + $1.count }, tokens: setup.train.ids.count,
+                parameters: layout.parameterCount, trainedParameters: work.trainedParameterCount, tokens: setup.train.ids.count,
                 units: units.map { $0.map(\.description) }, search: search.hyperparameters, numericPath: work.numericPath)
             memory = ExpectedMemory(recipe, setup.measures(of: work))
         } else {

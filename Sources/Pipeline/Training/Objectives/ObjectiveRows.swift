@@ -25,7 +25,7 @@ extension ObjectiveRow {
     static let freelb = ObjectiveRow(
         name: "freelb",
         summary: "mean loss over several passes with noise that climbs between them; every pass gives a gradient (FreeLB)",
-        keys: [.count("passes", 3, from: 1, through: 101, "K, passes of a step")]
+        keys: [.count("passes", 3, "K, passes of a step", from: 1, through: 101)]
             + RecipeKey.noise("scaled-uniform", "l2", step: 0.1) + [.noiseRadius]
     ) { constants in
         try .freeLB(noise: constants.noise(ascentSteps: Int(constants["passes"]) - 1, radius: constants["noise_radius"]))
@@ -52,13 +52,6 @@ extension ObjectiveRow {
 }
 
 extension RecipeKey {
-    static func count(_ name: String, _ value: Int, from least: Int, through most: Int, _ explanation: String) -> RecipeKey {
-        RecipeKey(name: name, defaultValue: .integer(value), explanation: explanation,
-                  expectation: "a whole number from \(least) to \(most)") { value in
-            value.number.flatMap { Int(exactly: $0) }.flatMap { (least...most).contains($0) ? .integer($0) : nil }
-        }
-    }
-
     fileprivate static func share(_ name: String, _ value: Double, _ explanation: String) -> RecipeKey {
         .real(name, value, explanation, expecting: "a number from 0 to 1") { (0...1).contains($0) }
     }
@@ -68,7 +61,7 @@ extension RecipeKey {
     }
 
     fileprivate static func klWeight(_ explanation: String) -> RecipeKey { .size("kl_weight", 1, explanation) }
-    fileprivate static let ascentSteps = RecipeKey.count("ascent_steps", 1, from: 0, through: 100, "T, steps that the noise climbs")
+    fileprivate static let ascentSteps = RecipeKey.count("ascent_steps", 1, "T, steps that the noise climbs", from: 0, through: 100)
     fileprivate static let noiseRadius = RecipeKey.size("noise_radius", 0.3, "ω, radius of the ball that noise stays in")
 
     /// The keys of noise that does not climb.
@@ -81,7 +74,7 @@ extension RecipeKey {
             .size("noise_size", initialization == "scaled-uniform" ? 0.1 : 1e-5,
                   "size of the start; 0.1 with noise_init scaled-uniform, 1e-5 with uniform and normal"),
             .share("noise_share", 1, "share of the examples that get noise"),
-            .count("noise_interval", 1, from: 1, through: 1_000_000, "every n-th step has noise"),
+            .count("noise_interval", 1, "every n-th step has noise", from: 1, through: 1_000_000),
         ]
     }
 
