@@ -84,10 +84,15 @@ ck_context *ck_context_create(int threads, ck_isa isa) {
     pthread_cond_init(&c->wake, NULL);
     c->handles = calloc((size_t)threads, sizeof *c->handles);
     c->worker_scratch = calloc((size_t)threads, sizeof *c->worker_scratch);
+    if (!c->handles || !c->worker_scratch) {
+        c->threads = 0;
+        ck_context_destroy(c);
+        return NULL;
+    }
     for (int i = 1; i < threads; i++) {
         start_argument *start = malloc(sizeof *start);
-        *start = (start_argument){c, i};
-        if (pthread_create(&c->handles[i], NULL, worker_main, start) != 0) {
+        if (start) *start = (start_argument){c, i};
+        if (!start || pthread_create(&c->handles[i], NULL, worker_main, start) != 0) {
             free(start);
             c->threads = i;
             ck_context_destroy(c);
