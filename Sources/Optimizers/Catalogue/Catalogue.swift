@@ -49,7 +49,7 @@ public struct CatalogueRow: Sendable {
         func refuseIdle(_ key: String, unless isUsed: Bool, _ expected: String) throws {
             guard !isUsed, let value = resolved[key], let known = keys.first(where: { $0.name == key }),
                   value != (try? known.resolve(known.defaultValue)) else { return }
-            throw OptimizerError.invalidValue(key: key, found: "\(value)", expected: "set, unless beside \(expected)")
+            throw OptimizerError.invalidValue(key: key, found: "\(value)", expected: "its default, unless beside \(expected)")
         }
         try refuseIdle("nesterov", unless: resolved["momentum"]?.number ?? 0 > 0, "momentum above 0")
         try refuseIdle("batch_scaling", unless: resolved["reference_batch"]?.number ?? 0 > 0, "a reference_batch")

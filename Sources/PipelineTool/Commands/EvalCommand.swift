@@ -18,7 +18,7 @@ struct EvalCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Another dataset of the same task. Default: the one that the run was adapted on.", valueName: "data"))
+            "Another dataset of the same labels. Default: the one that the run was adapted on.", valueName: "data"))
     var data: String?
 
     @Option(help: ArgumentHelp("Default: the split that models are selected on, mostly dev.", valueName: "split"))
