@@ -102,7 +102,7 @@ struct DropoutRows: Sendable {
 }
 
 /// Where the bits of two arrays first differ, all NaNs being one; nil where they are equal. Arrays in an expectation of their own would be
-/// compared element by element for its message, which takes hours for long ones.
+/// compared element by element for its message, which takes minutes for long ones.
 func firstDifference(_ one: [Float], _ other: [Float]) -> String? {
     func bits(_ x: Float) -> UInt32 { x.isNaN ? Float.nan.bitPattern : x.bitPattern }
     guard one.count == other.count else { return "\(one.count) elements and \(other.count)" }
