@@ -50,20 +50,19 @@ public struct PreparedDataset: Sendable {
                     + "\(model.description.configuration.longestSequence)",
                 advice: "Prepare it with --max-length \(model.description.configuration.longestSequence).")
         }
-        guard vocabularySize <= model.description.configuration.vocabularySize else {
-            throw PipelineError(
-                .unfitInput, "the dataset has ids of a vocabulary of \(vocabularySize), the model's has "
-                    + "\(model.description.configuration.vocabularySize)", advice: "Prepare it for this model: pipeline prepare --model …")
-        }
     }
 
     /// Reads a split for a model that the dataset fits.
     ///
-    /// - Throws: `PipelineError` also for token types that the model does not have.
+    /// - Throws: `PipelineError` also for ids and token types that the model's tables do not have.
     func load(split name: String, from store: Store, for model: StoredModel) throws -> TokenSplit {
-        let split = try load(split: name, from: store), known = model.description.configuration.typeVocabularySize
-        if let type = split.types.max(), Int(type) >= known {
-            throw PipelineError(.unfitInput, "split \(name) has tokens of type \(type), and the model knows \(known) types, from 0",
+        let split = try load(split: name, from: store), configuration = model.description.configuration
+        if let id = split.ids.max(), Int(id) >= configuration.vocabularySize {
+            throw PipelineError(.unfitInput, "split \(name) has the token id \(id), and the model knows \(configuration.vocabularySize), from 0",
+                                advice: "Prepare it for this model: pipeline prepare --model …")
+        }
+        if let type = split.types.max(), Int(type) >= configuration.typeVocabularySize {
+            throw PipelineError(.unfitInput, "split \(name) has tokens of type \(type), and the model knows \(configuration.typeVocabularySize) types, from 0",
                                 advice: "Take a model that was trained on pairs, or data without a second text.")
         }
         return split

@@ -109,7 +109,7 @@ public struct AdaptStage {
         let selected = keepsBest ? trainer.state.bestStep ?? trainer.state.step : trainer.state.step
         for entry in kept.layout.entries where !kept[entry].allSatisfy(\.isFinite) {
             throw PipelineError(.recipe, "the last update left \(entry.name) with elements that are no numbers",
-                                advice: "Set a smaller learning_rate; nothing of the run was stored.")
+                                advice: "Set a smaller learning_rate. No model was stored.")
         }
         let writer = try store.writer()
         for entry in kept.layout.entries {

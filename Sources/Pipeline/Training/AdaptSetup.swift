@@ -15,6 +15,8 @@ struct AdaptSetup {
     let development: TokenSplit?
     let order: BatchOrder
     let steps: Int
+    /// Tokens that no batch has more of.
+    private let longestBatch: Int
     let provenance: Provenance
     let key: Digest
     private let recipe: Recipe
@@ -56,6 +58,8 @@ struct AdaptSetup {
         }
         order = try stage.order.map { try BatchOrder(fixed: $0, exampleCount: statistics.examples) }
             ?? BatchOrder(exampleCount: train.count, batchSize: recipe.batchSize, seed: stage.seed)
+        let train = train
+        longestBatch = order.mostTokens { train.length($0) }
         steps = switch recipe.length {
         case .steps(let steps): steps
         case .epochs(let epochs): order.steps(epochs: epochs)
@@ -117,9 +121,6 @@ struct AdaptSetup {
         let tokens = max(min(recipe.microBatchTokens, most), train.longest, development?.longest ?? 0)
         return (tokens, max(1, min(tokens / 2, 1024)))
     }
-
-    /// Tokens that no batch has more of.
-    private var longestBatch: Int { order.mostTokens { train.length($0) } }
 
     func makeWork(_ context: StageContext) throws -> Work {
         let backend = CPUBackend(threads: context.threads, precision: recipe.precision)

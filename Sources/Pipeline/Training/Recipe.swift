@@ -153,10 +153,9 @@ public struct Recipe: Sendable {
             evaluation = .every(steps: steps)
         }
         patience = try count("patience", 0, from: 0)
-        switch evaluation {
-        case .atEnd, .never: if patience > 0 { throw PipelineError(.recipe, "patience means nothing with evaluate=\(evaluation == .never ? "never" : "end")",
-                                                                   advice: "Set evaluate=epoch or a number of steps, or leave patience out.") }
-        case .everyEpoch, .every: break
+        if patience > 0, evaluation == .atEnd || evaluation == .never {
+            throw PipelineError(.recipe, "patience means nothing with evaluate=\(evaluation == .never ? "never" : "end")",
+                                advice: "Set evaluate=epoch or a number of steps, or leave patience out.")
         }
         let select = take("select") ?? "best"
         guard let selection = select.text.flatMap(Selection.init(rawValue:)) else {

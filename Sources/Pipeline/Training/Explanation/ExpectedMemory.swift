@@ -44,7 +44,7 @@ public struct ExpectedMemory: Sendable {
         let passes = sets > 1 ? ", \(sets) passes at a time" : ""
         add("activations", "of at most \(recipe.microBatchTokens) tokens\(passes), or of the longest sequence", measures?.activations)
         if let settings = recipe.objective.settings {
-            var size = "4 bytes a feature of \(recipe.microBatchTokens) tokens\(settings.noise.share < 1 ? ", twice" : "")"
+            var size = "4 bytes a feature of at most \(recipe.microBatchTokens) tokens\(settings.noise.share < 1 ? ", twice" : "")"
             if recipe.optimizer.triesSteps { size += ", and of a whole batch for the trials" }
             add("noise", size, measures?.noise)
         }
