@@ -4,6 +4,8 @@ public enum OptimizerError: Error, Hashable, Sendable {
     case lossNotFinite(step: Int, value: String)
     /// A gradient holds a NaN or an infinity. Nothing was changed.
     case gradientNotFinite(tensor: String, element: Int, value: String, step: Int)
+    /// Update `step` left a weight that is a NaN or an infinity, with a loss and a gradient that were none.
+    case weightNotFinite(tensor: String, element: Int, value: String, step: Int)
     case unknownOptimizer(found: String, known: [String])
     case unknownKey(optimizer: String, found: String, known: [String])
     case invalidValue(key: String, found: String, expected: String)
@@ -23,6 +25,8 @@ extension OptimizerError: CustomStringConvertible {
         case .gradientNotFinite(let tensor, let element, let value, let step):
             "step \(step): the gradient of \(tensor) is \(value) at element \(element); nothing was changed. "
                 + "Try a lower learning_rate or a longer warmup, and check the weights the run started from."
+        case .weightNotFinite(let tensor, let element, let value, let step):
+            "step \(step): the update left \(tensor) with \(value) at element \(element); no model was stored. Try a lower learning_rate or a longer warmup."
         case .unknownOptimizer(let found, let known):
             "unknown optimizer '\(found)'; known are \(known.joined(separator: ", "))"
         case .unknownKey(let optimizer, let found, let known):

@@ -86,7 +86,7 @@ struct Failure {
         case .unknownOptimizer, .unknownKey, .invalidValue, .nothingToTrain:
             Failure(
                 .badInput, error.description, ifNoAdvice: nil, "See 'pipeline recipes' for the keys and their values.")
-        case .lossNotFinite, .gradientNotFinite: Failure(status: .failed, message: error.description)
+        case .lossNotFinite, .gradientNotFinite, .weightNotFinite: Failure(status: .failed, message: error.description)
         case .stateMissing, .stateUnexpected, .stateMisshapen, .stateOfWrongKind:
             Failure(.badInput, error.description, ifNoAdvice: nil, "--restart begins the run anew.")
         }

@@ -37,6 +37,14 @@ public final class Parameters {
         for entry in layout.entries { self[entry].update(repeating: value) }
     }
 
+    /// The first element that is a NaN or an infinity, in the layout's order.
+    public var firstNotFinite: (tensor: String, element: Int, value: Float)? {
+        for entry in layout.entries {
+            if let element = self[entry].firstIndex(where: { !$0.isFinite }) { return (entry.name, element, self[entry][element]) }
+        }
+        return nil
+    }
+
     public func copy() -> Parameters {
         let other = Parameters(layout: layout)
         other.assign(from: self)

@@ -77,7 +77,7 @@ public struct AdaptStage {
         let trainer = Trainer(
             weights: work.weights, best: best, state: state, optimizer: work.optimizer, batches: work.batches, objective: work.objective,
             evaluator: work.evaluator, order: setup.order, steps: setup.steps, recipe: recipe, task: setup.dataset.task,
-            train: setup.train, development: setup.development, context: context, trace: trace)
+            train: setup.train, development: setup.development, beginsFinite: work.beginsFinite, context: context, trace: trace)
         try trainer.run(.init(everySteps: checkpointSteps, everyMinutes: checkpointMinutes)) { trainer in
             try checkpoints.save(trainer.state, weights: trainer.weights, optimizer: work.optimizer.state, best: trainer.best,
                                  provenance: setup.provenance)
@@ -107,10 +107,6 @@ public struct AdaptStage {
         let keepsBest = recipe.selection == .best && trainer.best != nil
         let kept = keepsBest ? trainer.best! : trainer.weights
         let selected = keepsBest ? trainer.state.bestStep ?? trainer.state.step : trainer.state.step
-        for entry in kept.layout.entries where !kept[entry].allSatisfy(\.isFinite) {
-            throw PipelineError(.recipe, "the last update left \(entry.name) with elements that are no numbers",
-                                advice: "Set a smaller learning_rate. No model was stored.")
-        }
         let writer = try store.writer()
         for entry in kept.layout.entries {
             // An adapted tensor is stored as its difference to the one that it began from, where that is smaller.

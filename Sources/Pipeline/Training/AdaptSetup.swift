@@ -99,6 +99,8 @@ struct AdaptSetup {
         let backend: CPUBackend
         let network: SequenceModel<CPUBackend>
         let weights: Parameters
+        /// Whether the weights that a run begins with are all numbers, which a model need not have that was imported so.
+        let beginsFinite: Bool
         let optimizer: Optimizer
         /// Selects the batch; `objective` evaluates it, as it is or decorated.
         let batches: BatchObjective
@@ -154,7 +156,7 @@ struct AdaptSetup {
         let objective: any Objective = recipe.sharpnessRadius == 0
             ? batches
             : try SharpnessAwareObjective(batches, radius: recipe.sharpnessRadius, frozen: frozen) { backend.parallel($0, $1) }
-        return Work(backend: backend, network: network, weights: weights, optimizer: optimizer, batches: batches, objective: objective,
+        return Work(backend: backend, network: network, weights: weights, beginsFinite: weights.firstNotFinite == nil, optimizer: optimizer, batches: batches, objective: objective,
                     rates: rates, noiseByteCount: (pass as? AdversarialPass<CPUBackend>)?.noiseByteCount ?? 0,
                     evaluator: Evaluator(model: network), numericPath: backend.numericPath)
     }

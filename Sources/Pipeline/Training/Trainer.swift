@@ -38,16 +38,18 @@ final class Trainer {
     private let task: TaskDefinition
     private let train: TokenSplit
     private let development: TokenSplit?
+    private let beginsFinite: Bool
     private let context: StageContext
     private let trace: StepTrace?
 
+    /// - Parameter beginsFinite: whether all weights were numbers before the first update, and are to stay so.
     init(weights: Parameters, best: Parameters?, state: TrainingState, optimizer: Optimizer, batches: BatchObjective, objective: any Objective,
          evaluator: Evaluator, order: BatchOrder, steps: Int, recipe: Recipe, task: TaskDefinition, train: TokenSplit,
-         development: TokenSplit?, context: StageContext, trace: StepTrace? = nil) {
+         development: TokenSplit?, beginsFinite: Bool, context: StageContext, trace: StepTrace? = nil) {
         (self.weights, self.best, self.state, self.optimizer) = (weights, best, state, optimizer)
         (self.batches, self.objective, self.trace) = (batches, trace?.objective ?? objective, trace)
         (self.evaluator, self.order, self.steps, self.recipe, self.task) = (evaluator, order, steps, recipe, task)
-        (self.train, self.development, self.context) = (train, development, context)
+        (self.train, self.development, self.beginsFinite, self.context) = (train, development, beginsFinite, context)
     }
 
     /// Trains to the end. `save` is called for checkpoints; an interruption saves the last completed update and throws `Interrupted`.
@@ -59,7 +61,7 @@ final class Trainer {
             while true {
                 if isEvaluationDue { try evaluate(clock) }
                 if state.isStopped || state.step >= steps {
-                    optimizer.settle(weights)
+                    if state.evaluatedStep != state.step { try settle() }
                     return
                 }
                 if isSaveDue(schedule, since: Self.seconds(clock.now - lastSave)) {
@@ -137,10 +139,17 @@ final class Trainer {
 
     private var isEvaluationDue: Bool { state.evaluatedStep != state.step && isDue(state.step) }
 
+    /// Brings the weights up to date. The loss would tell of ruined ones at the next update alone.
+    private func settle() throws {
+        optimizer.settle(weights)
+        guard beginsFinite, let fault = weights.firstNotFinite else { return }
+        throw OptimizerError.weightNotFinite(tensor: fault.tensor, element: fault.element, value: "\(fault.value)", step: state.step)
+    }
+
     private func evaluate(_ clock: ContinuousClock) throws {
         guard let development else { return }
         let started = clock.now
-        optimizer.settle(weights)
+        try settle()
         let logits = try evaluator.logits(development, weights, isCancelled: context.isCancelled)
         let metrics = Prediction.metrics(logits, development, task)
         // An undefined metric is worse than any defined one, and better than none at all.

@@ -38,9 +38,40 @@ import Testing
     func `weights that a last update ruined are not stored`(_ evaluate: String) throws {
         let toy = try ToyStore.ready()
         let run = ToyAdaptation(["steps": 1, "learning_rate": 1e39, "evaluate": .text(evaluate)])
-        let refusal = try #require(try error(PipelineError.self) { try run.run(toy) })
-        #expect(refusal.advice?.contains("learning_rate") == true, "\(refusal)")
+        guard case .weightNotFinite(_, _, _, 1)? = try error(OptimizerError.self, { try run.run(toy) }) else {
+            Issue.record("the run took weights that are no numbers")
+            return
+        }
         #expect(try toy.store.list().count { $0.kind == "run" } == 0)
+    }
+
+    @Test(arguments: ["epoch", "never"])
+    func `a model may begin with weights that are no numbers where no text reaches them`(_ evaluate: String) throws {
+        let toy = try ToyStore.ready()
+        var folder = try ModelFolder()
+        // Positions beyond every sentence.
+        let positions = folder["embeddings.position_embeddings.weight"].values.count
+        folder["embeddings.position_embeddings.weight"].values[positions - 1] = .nan
+        let place = try folder.write(to: toy.scratch, "odd")
+        _ = try ImportStage(source: place, name: "odd", allowsNonFinite: true).run(toy.context())
+        var run = ToyAdaptation(["steps": 2, "evaluate": .text(evaluate)])
+        run.model = "odd"
+        #expect(try run.run(toy).result.record.steps == 2)
+    }
+
+    @Test func `an output that is no number is no answer`() throws {
+        let toy = try ToyStore.ready()
+        _ = try ToyAdaptation(["steps": 1]).run(toy)
+        let place = toy.scratch.url.appendingPathComponent("exported")
+        _ = try ExportStage(model: "run", folder: place).run(toy.context())
+        let file = place.appendingPathComponent("model.safetensors")
+        var bytes = try Data(contentsOf: file)
+        bytes.replaceSubrange(bytes.count - 4..<bytes.count, with: withUnsafeBytes(of: Float.nan) { Data($0) })
+        try bytes.write(to: file)
+        _ = try ImportStage(source: place, name: "ruined", allowsNonFinite: true).run(toy.context())
+        let name = try #require(SafeTensorsCheckpoint.open(place).order.last)
+        #expect(try error(PipelineError.self) { try EvaluateStage(run: "ruined", data: "toy").run(toy.context()) }?.problem.contains("nan") == true, "\(name)")
+        #expect(try error(PipelineError.self) { try Predictor("ruined", context: toy.context()).predict([("good film", nil)]) }?.code == .unfitInput)
     }
 
     @Test func `a model with one token type reads texts and refuses pairs`() throws {
