@@ -15,6 +15,8 @@ typedef struct {
     const char *name;
     bool takes_half;
     void (*multiply)(ck_context *, const ck_product *);
+    int64_t (*packed_b_bytes)(const ck_product *);
+    void (*pack_b)(ck_context *, const ck_product *, void *);
     void (*add_column_sums)(ck_context *, int64_t, int64_t, ck_elements, int64_t, float *);
     void (*activate)(ck_context *, int64_t, ck_activation, const float *, float *);
     void (*exponential)(ck_context *, int64_t, const float *, float *);

@@ -83,6 +83,8 @@ bool ck_isa_takes_half(ck_isa isa) {
 #define TABLE ck_context_table(context)
 
 void ck_multiply(ck_context *context, const ck_product *p) { TABLE->multiply(context, p); }
+int64_t ck_packed_b_bytes(const ck_context *context, const ck_product *p) { return TABLE->packed_b_bytes(p); }
+void ck_pack_b(ck_context *context, const ck_product *p, void *packed) { TABLE->pack_b(context, p, packed); }
 void ck_add_column_sums(ck_context *context, int64_t rows, int64_t columns, ck_elements x, int64_t row, float *out) {
     TABLE->add_column_sums(context, rows, columns, x, row, out);
 }

@@ -24,10 +24,27 @@ static void multiply_any(ck_context *context, const ck_product *p) {
     multiply(context, p);
 }
 
+static int64_t packed_b_bytes(const ck_product *p) {
+#if CK_UNITS != CK_UNITS_NONE
+    if (p->format == CK_BF16) return packed_b_size(p) * (int64_t)sizeof(uint32_t);
+#endif
+    (void)p;
+    return 0;
+}
+
+static void pack_b(ck_context *context, const ck_product *p, void *packed) {
+#if CK_UNITS != CK_UNITS_NONE
+    pack_b_bf16(context, p, packed);
+#endif
+    (void)context, (void)p, (void)packed;
+}
+
 const ck_table CK_TABLE = {
     .name = CK_NAME,
     .takes_half = CK_UNITS != CK_UNITS_NONE,
     .multiply = multiply_any,
+    .packed_b_bytes = packed_b_bytes,
+    .pack_b = pack_b,
     .add_column_sums = add_column_sums,
     .activate = activate,
     .exponential = exponential,

@@ -114,12 +114,50 @@ static void pack_b_panel(const float *b, int64_t b_row, int64_t b_col, int64_t K
 
 INLINE int64_t round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
+/// Tiles that `m` rows are cut into. For the sake of work for every thread rows are cut finer first, since every tile of columns
+/// packs its rows of A anew, and columns only where that is not enough.
+INLINE int64_t tiles_of_rows(int64_t m, int64_t most, int64_t least) {
+    int64_t tiles = (m + most - 1) / most, finest = (m + least - 1) / least;
+    if (tiles >= LEAST_ITEMS) return tiles;
+    return finest < LEAST_ITEMS ? finest : LEAST_ITEMS;
+}
+
+/// How C is cut into items of work: tiles of whole register blocks, by its shape alone.
+typedef struct { int64_t panels, tile_rows, tile_panels, row_tiles, column_tiles; } tile_grid;
+/// What a tile covers of C.
+typedef struct { int64_t row, rows, panel, panel_end, column, column_end; } tile_part;
+
+INLINE int64_t panels_of(const ck_product *p) { return (p->n + NR - 1) / NR; }
+
+/// Tiles of at most `most_rows` and `most_columns`, in blocks of `block_rows`.
+static tile_grid grid_of(const ck_product *p, int64_t block_rows, int64_t most_rows, int64_t most_columns) {
+    tile_grid g = {.panels = panels_of(p), .row_tiles = tiles_of_rows(p->m, most_rows, 2 * block_rows)};
+    g.tile_rows = round_up((p->m + g.row_tiles - 1) / g.row_tiles, block_rows);
+    g.row_tiles = (p->m + g.tile_rows - 1) / g.tile_rows;
+    int64_t wide = most_columns / NR;
+    g.column_tiles = (g.panels + wide - 1) / wide;
+    while (g.row_tiles * g.column_tiles < ENOUGH_ITEMS && (g.panels + g.column_tiles - 1) / g.column_tiles > 2) g.column_tiles++;
+    g.tile_panels = (g.panels + g.column_tiles - 1) / g.column_tiles;
+    g.column_tiles = (g.panels + g.tile_panels - 1) / g.tile_panels;
+    return g;
+}
+INLINE int64_t tile_count(tile_grid g) { return g.row_tiles * g.column_tiles; }
+
+INLINE tile_part tile_at(const ck_product *p, tile_grid g, int64_t index) {
+    tile_part t = {.row = index / g.column_tiles * g.tile_rows, .panel = index % g.column_tiles * g.tile_panels};
+    t.rows = p->m - t.row < g.tile_rows ? p->m - t.row : g.tile_rows;
+    t.panel_end = t.panel + g.tile_panels < g.panels ? t.panel + g.tile_panels : g.panels;
+    t.column = t.panel * NR;
+    t.column_end = t.panel_end * NR < p->n ? t.panel_end * NR : p->n;
+    return t;
+}
+
 typedef struct {
     const ck_product *p;
     ck_context *context;
     float *packed;               // blocks of KC over k, each [panels][kc][NR]
     int64_t k0, kn;              // the part of k that is packed now
-    int64_t panels, tile_rows, tile_panels, row_tiles, column_tiles;
+    tile_grid grid;
 } product_job;
 
 enum { PANELS_PER_ITEM = 4 };
@@ -128,11 +166,11 @@ static void product_pack_item(void *raw, int64_t index, int worker) {
     (void)worker;
     product_job *j = raw;
     const ck_product *p = j->p;
-    int64_t groups = (j->panels + PANELS_PER_ITEM - 1) / PANELS_PER_ITEM;
+    int64_t panels = j->grid.panels, groups = (panels + PANELS_PER_ITEM - 1) / PANELS_PER_ITEM;
     int64_t block = index / groups, first = index % groups * PANELS_PER_ITEM;
     int64_t k = block * KC, kn = j->kn - k < KC ? j->kn - k : KC;
-    float *out = j->packed + k * j->panels * NR;
-    for (int64_t panel = first; panel < j->panels && panel < first + PANELS_PER_ITEM; panel++) {
+    float *out = j->packed + k * panels * NR;
+    for (int64_t panel = first; panel < panels && panel < first + PANELS_PER_ITEM; panel++) {
         int64_t column = panel * NR, columns = p->n - column < NR ? p->n - column : NR;
         pack_b_panel((const float *)p->b.at + (j->k0 + k) * p->b_row + column * p->b_col, p->b_row, p->b_col, kn, columns,
                      out + panel * kn * NR);
@@ -157,54 +195,36 @@ static void finish_tile(const ck_product *p, int64_t row0, int64_t rows, int64_t
 static void product_tile_item(void *raw, int64_t index, int worker) {
     product_job *j = raw;
     const ck_product *p = j->p;
-    int64_t row0 = index / j->column_tiles * j->tile_rows, panel0 = index % j->column_tiles * j->tile_panels;
-    int64_t rows = p->m - row0 < j->tile_rows ? p->m - row0 : j->tile_rows;
-    int64_t panel_end = panel0 + j->tile_panels < j->panels ? panel0 + j->tile_panels : j->panels;
-    float *a = ck_worker_scratch(j->context, worker, (size_t)(round_up(j->tile_rows, MR) * KC) * sizeof(float));
+    tile_part t = tile_at(p, j->grid, index);
+    float *a = ck_worker_scratch(j->context, worker, (size_t)(round_up(j->grid.tile_rows, MR) * KC) * sizeof(float));
     for (int64_t k = 0; k < j->kn; k += KC) {
         int64_t kn = j->kn - k < KC ? j->kn - k : KC;
         bool accumulate = p->accumulate || j->k0 + k > 0;
-        pack_a((const float *)p->a.at + row0 * p->a_row + (j->k0 + k) * p->a_col, p->a_row, p->a_col, rows, kn, a);
-        if (p->format == CK_BF16) round_to_bf16(a, round_up(rows, MR) * kn);
-        const float *block = j->packed + k * j->panels * NR;
-        for (int64_t panel = panel0; panel < panel_end; panel++) {
+        pack_a((const float *)p->a.at + t.row * p->a_row + (j->k0 + k) * p->a_col, p->a_row, p->a_col, t.rows, kn, a);
+        if (p->format == CK_BF16) round_to_bf16(a, round_up(t.rows, MR) * kn);
+        const float *block = j->packed + k * j->grid.panels * NR;
+        for (int64_t panel = t.panel; panel < t.panel_end; panel++) {
             int64_t column = panel * NR, columns = p->n - column < NR ? p->n - column : NR;
-            for (int64_t i = 0; i < rows; i += MR)
-                register_kernel(kn, a + i * kn, block + panel * kn * NR, (float *)p->c.at + (row0 + i) * p->c_row + column, p->c_row,
-                                rows - i < MR ? rows - i : MR, columns, accumulate);
+            for (int64_t i = 0; i < t.rows; i += MR)
+                register_kernel(kn, a + i * kn, block + panel * kn * NR, (float *)p->c.at + (t.row + i) * p->c_row + column, p->c_row,
+                                t.rows - i < MR ? t.rows - i : MR, columns, accumulate);
         }
     }
-    if (j->k0 + j->kn == p->k) finish_tile(p, row0, rows, panel0 * NR, panel_end * NR < p->n ? panel_end * NR : p->n);
-}
-
-/// Tiles that `m` rows are cut into. For the sake of work for every thread rows are cut finer first, since every tile of columns
-/// packs its rows of A anew, and columns only where that is not enough.
-INLINE int64_t tiles_of_rows(int64_t m, int64_t most, int64_t least) {
-    int64_t tiles = (m + most - 1) / most, finest = (m + least - 1) / least;
-    if (tiles >= LEAST_ITEMS) return tiles;
-    return finest < LEAST_ITEMS ? finest : LEAST_ITEMS;
+    if (j->k0 + j->kn == p->k) finish_tile(p, t.row, t.rows, t.column, t.column_end);
 }
 
 static void multiply(ck_context *context, const ck_product *p) {
     if (p->m <= 0 || p->n <= 0) return;
-    product_job j = {.p = p, .context = context, .panels = (p->n + NR - 1) / NR};
-    j.row_tiles = tiles_of_rows(p->m, TILE_UNITS * MR, 2 * MR);
-    j.tile_rows = round_up((p->m + j.row_tiles - 1) / j.row_tiles, MR);
-    j.row_tiles = (p->m + j.tile_rows - 1) / j.tile_rows;
-    int64_t wide = TILE_COLUMNS / NR;
-    j.column_tiles = (j.panels + wide - 1) / wide;
-    while (j.row_tiles * j.column_tiles < ENOUGH_ITEMS && (j.panels + j.column_tiles - 1) / j.column_tiles > 2) j.column_tiles++;
-    j.tile_panels = (j.panels + j.column_tiles - 1) / j.column_tiles;
-    j.column_tiles = (j.panels + j.tile_panels - 1) / j.tile_panels;
+    product_job j = {.p = p, .context = context, .grid = grid_of(p, MR, TILE_UNITS * MR, TILE_COLUMNS)};
     int64_t deepest = p->k < K_SHARED ? p->k : K_SHARED;
-    j.packed = ck_shared_scratch(context, (size_t)(deepest * j.panels * NR) * sizeof(float));
+    j.packed = ck_shared_scratch(context, (size_t)(deepest * j.grid.panels * NR) * sizeof(float));
     if (p->k <= 0 && !p->accumulate)  // an empty sum
         for (int64_t i = 0; i < p->m; i++) memset((float *)p->c.at + i * p->c_row, 0, (size_t)p->n * sizeof(float));
     do {
         j.kn = p->k - j.k0 < K_SHARED ? p->k - j.k0 : K_SHARED;
-        int64_t groups = (j.panels + PANELS_PER_ITEM - 1) / PANELS_PER_ITEM;
+        int64_t groups = (j.grid.panels + PANELS_PER_ITEM - 1) / PANELS_PER_ITEM;
         ck_parallel(context, groups * ((j.kn + KC - 1) / KC), product_pack_item, &j);
-        ck_parallel(context, j.row_tiles * j.column_tiles, product_tile_item, &j);
+        ck_parallel(context, tile_count(j.grid), product_tile_item, &j);
         j.k0 += j.kn;
     } while (j.k0 < p->k);
 }

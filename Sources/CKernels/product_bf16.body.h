@@ -119,9 +119,11 @@ static void block(int64_t pairs, const uint32_t *a, a_layout layout, const uint3
 typedef struct {
     const ck_product *p;
     ck_context *context;
-    uint32_t *packed;            // blocks of H_KC over k, each [panels][pairs][NR]
+    const uint32_t *packed;      // blocks of H_KC over k from k0, each [panels][pairs][NR]
+    uint32_t *packs;             // the same, where it is packed here
     uint32_t *packed_a;          // likewise, when rows of A lie across memory: packed once, in long strides, for all columns
-    int64_t k0, kn, panels, tile_rows, tile_panels, row_tiles, column_tiles;
+    int64_t k0, kn;              // the part of k that is summed now
+    tile_grid grid;
 } pair_job;
 
 /// Where rows from `row` of the block of k that begins at `k` are in `packed_a`.
@@ -131,7 +133,7 @@ INLINE uint32_t *shared_a(const pair_job *j, int64_t k, int64_t kn, int64_t row)
 }
 
 enum { A_ROWS_PER_ITEM = 8 * H_ROWS };
-INLINE int64_t b_groups(const pair_job *j) { return (j->panels + PANELS_PER_ITEM - 1) / PANELS_PER_ITEM; }
+INLINE int64_t b_groups(const pair_job *j) { return j->packs ? (j->grid.panels + PANELS_PER_ITEM - 1) / PANELS_PER_ITEM : 0; }
 INLINE int64_t a_groups(const pair_job *j) { return j->packed_a ? (j->p->m + A_ROWS_PER_ITEM - 1) / A_ROWS_PER_ITEM : 0; }
 
 static void pair_pack_item(void *raw, int64_t index, int worker) {
@@ -148,7 +150,19 @@ static void pair_pack_item(void *raw, int64_t index, int worker) {
     int64_t first = group * PANELS_PER_ITEM, column = first * NR;
     int64_t columns = p->n - column < PANELS_PER_ITEM * NR ? p->n - column : PANELS_PER_ITEM * NR;
     pack_b_pairs(after(p->b, (j->k0 + k) * p->b_row + column * p->b_col), p->b_row, p->b_col, kn, columns,
-                 j->packed + k / 2 * j->panels * NR + first * pairs_of(kn) * NR);
+                 j->packs + k / 2 * j->grid.panels * NR + first * pairs_of(kn) * NR);
+}
+
+INLINE void pack_block(pair_job *j) {
+    ck_parallel(j->context, (b_groups(j) + a_groups(j)) * ((j->kn + H_KC - 1) / H_KC), pair_pack_item, j);
+}
+
+/// Pairs of all of B.
+INLINE int64_t packed_b_size(const ck_product *p) { return pairs_of(p->k) * panels_of(p) * NR; }
+
+static void pack_b_bf16(ck_context *context, const ck_product *p, uint32_t *packed) {
+    pair_job j = {.p = p, .context = context, .packs = packed, .kn = p->k, .grid.panels = panels_of(p)};
+    pack_block(&j);
 }
 
 /// Where a tile is summed: in C, or beside it.
@@ -189,14 +203,12 @@ static void finish_half(const ck_product *p, const float *tile, int64_t tile_row
 static void pair_tile_item(void *raw, int64_t index, int worker) {
     pair_job *j = raw;
     const ck_product *p = j->p;
-    int64_t row0 = index / j->column_tiles * j->tile_rows, panel0 = index % j->column_tiles * j->tile_panels;
-    int64_t rows = p->m - row0 < j->tile_rows ? p->m - row0 : j->tile_rows;
-    int64_t panel_end = panel0 + j->tile_panels < j->panels ? panel0 + j->tile_panels : j->panels;
-    int64_t own_size = j->packed_a ? 0 : round_up(packed_a_size(j->tile_rows, H_KC), 16), width = (panel_end - panel0) * NR;
-    int64_t beside_size = p->c.half ? j->tile_rows * j->tile_panels * NR : 0;
+    tile_part t = tile_at(p, j->grid, index);
+    int64_t own_size = j->packed_a ? 0 : round_up(packed_a_size(j->grid.tile_rows, H_KC), 16), width = (t.panel_end - t.panel) * NR;
+    int64_t beside_size = p->c.half ? j->grid.tile_rows * j->grid.tile_panels * NR : 0;
     uint32_t *scratch = ck_worker_scratch(j->context, worker, (size_t)(own_size + beside_size) * sizeof *scratch);
     uint32_t *own = j->packed_a ? NULL : scratch;
-    tile_place to = {(float *)p->c.at + row0 * p->c_row + panel0 * NR, p->c_row, p->n - panel0 * NR};
+    tile_place to = {(float *)p->c.at + t.row * p->c_row + t.column, p->c_row, p->n - t.column};
     if (p->c.half) to = (tile_place){(float *)(scratch + own_size), width, width};
     if (p->c.half && j->kn == 0) memset(to.at, 0, (size_t)beside_size * sizeof *to.at);  // an empty sum
     UNITS_BEGIN();
@@ -205,43 +217,36 @@ static void pair_tile_item(void *raw, int64_t index, int worker) {
         a_layout layout = layout_of(p->a_col, kn);
         bool accumulate = p->accumulate || j->k0 + k > 0;
         const uint32_t *a = own;
-        if (own) pack_a_pairs(after(p->a, row0 * p->a_row + (j->k0 + k) * p->a_col), p->a_row, p->a_col, rows, kn, own);
-        else a = shared_a(j, k, kn, row0);
-        const uint32_t *b = j->packed + k / 2 * j->panels * NR;
-        for (int64_t i = 0; i < rows; i += H_ROWS)
-            for (int64_t panel = panel0; panel < panel_end; panel++)
+        if (own) pack_a_pairs(after(p->a, t.row * p->a_row + (j->k0 + k) * p->a_col), p->a_row, p->a_col, t.rows, kn, own);
+        else a = shared_a(j, k, kn, t.row);
+        const uint32_t *b = j->packed + k / 2 * j->grid.panels * NR;
+        for (int64_t i = 0; i < t.rows; i += H_ROWS)
+            for (int64_t panel = t.panel; panel < t.panel_end; panel++)
                 block(pairs, a + i / H_ROWS * layout.block, layout, b + panel * pairs * NR,
-                      to.at + i * to.row + (panel - panel0) * NR, to.row, rows - i, to.columns - (panel - panel0) * NR, accumulate);
+                      to.at + i * to.row + (panel - t.panel) * NR, to.row, t.rows - i, to.columns - (panel - t.panel) * NR, accumulate);
     }
     UNITS_END();
     if (j->k0 + j->kn < p->k) return;
-    int64_t end = panel_end * NR < p->n ? panel_end * NR : p->n;
-    if (p->c.half) finish_half(p, to.at, width, row0, rows, panel0 * NR, end);
-    else finish_tile(p, row0, rows, panel0 * NR, end);
+    if (p->c.half) finish_half(p, to.at, width, t.row, t.rows, t.column, t.column_end);
+    else finish_tile(p, t.row, t.rows, t.column, t.column_end);
 }
 
 static void multiply_bf16(ck_context *context, const ck_product *p) {
     if (p->m <= 0 || p->n <= 0) return;
-    pair_job j = {.p = p, .context = context, .panels = (p->n + NR - 1) / NR};
-    j.row_tiles = tiles_of_rows(p->m, H_TILE_ROWS, 2 * H_ROWS);
-    j.tile_rows = round_up((p->m + j.row_tiles - 1) / j.row_tiles, H_ROWS);
-    j.row_tiles = (p->m + j.tile_rows - 1) / j.tile_rows;
-    int64_t wide = H_TILE_COLUMNS / NR;
-    j.column_tiles = (j.panels + wide - 1) / wide;
-    while (j.row_tiles * j.column_tiles < ENOUGH_ITEMS && (j.panels + j.column_tiles - 1) / j.column_tiles > 2) j.column_tiles++;
-    j.tile_panels = (j.panels + j.column_tiles - 1) / j.column_tiles;
-    j.column_tiles = (j.panels + j.tile_panels - 1) / j.tile_panels;
+    pair_job j = {.p = p, .context = context, .grid = grid_of(p, H_ROWS, H_TILE_ROWS, H_TILE_COLUMNS)};
     int64_t shared = p->c.half ? p->k : H_SHARED;
-    int64_t deepest = p->k < shared ? p->k : shared, b_size = pairs_of(deepest) * j.panels * NR;
+    int64_t deepest = p->k < shared ? p->k : shared, b_size = p->packed_b ? 0 : pairs_of(deepest) * j.grid.panels * NR;
     int64_t a_size = p->a_col == 1 ? 0 : (deepest + H_KC - 1) / H_KC * packed_a_size(p->m, H_KC);
-    j.packed = ck_shared_scratch(context, (size_t)(b_size + a_size) * sizeof *j.packed);
-    if (a_size > 0) j.packed_a = j.packed + b_size;
+    uint32_t *scratch = ck_shared_scratch(context, (size_t)(b_size + a_size) * sizeof *scratch);
+    if (!p->packed_b) j.packed = j.packs = scratch;
+    if (a_size > 0) j.packed_a = scratch + b_size;
     if (p->k <= 0 && !p->accumulate)  // an empty sum
         for (int64_t i = 0; i < p->m && !p->c.half; i++) memset((float *)p->c.at + i * p->c_row, 0, (size_t)p->n * sizeof(float));
     do {
         j.kn = p->k - j.k0 < shared ? p->k - j.k0 : shared;
-        ck_parallel(context, (b_groups(&j) + a_groups(&j)) * ((j.kn + H_KC - 1) / H_KC), pair_pack_item, &j);
-        ck_parallel(context, j.row_tiles * j.column_tiles, pair_tile_item, &j);
+        if (p->packed_b) j.packed = (const uint32_t *)p->packed_b + j.k0 / 2 * j.grid.panels * NR;
+        pack_block(&j);
+        ck_parallel(context, tile_count(j.grid), pair_tile_item, &j);
         j.k0 += j.kn;
     } while (j.k0 < p->k);
 }

@@ -41,7 +41,7 @@ struct Embeddings<B: Backend> {
     ///
     /// - Parameter spare: [T, C] of scratch.
     /// - Returns: the gradient of noise at the pass's place (without noise: of the sum), in `dyToDz` or in `spare`.
-    func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, dyToDz: B.Target, gradient: B.Target?,
+    func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, dyToDz: B.Target, gradient: GradientTarget<B>?,
                   spare: B.Target) -> B.Source {
         let pass = pass(p, workspace)
         var noise = dyToDz

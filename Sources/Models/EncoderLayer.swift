@@ -23,7 +23,7 @@ struct EncoderLayer<B: Backend> {
 
     /// d [T, C]: gradient of the output in, of x out.
     func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, _ scratch: BackwardScratch<B>, x: B.Source,
-                  d: B.Target, gradient: B.Target?, needsInput: Bool) {
+                  d: B.Target, gradient: GradientTarget<B>?, needsInput: Bool) {
         feedForward.backward(p, workspace, scratch, x: B.Source(workspace(attention.y)), d: d, gradient: gradient)
         attention.backward(p, workspace, scratch, x: x, d: d, gradient: gradient, needsInput: needsInput)
     }

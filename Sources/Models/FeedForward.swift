@@ -35,9 +35,9 @@ struct FeedForward<B: Backend> {
             statistics: workspace(statistics), y: workspace(y))
     }
 
-    /// d [T, C]: gradient of `y` in, of x out. Adds to the parameters' gradient unless it is nil. Consumes `u`.
+    /// d [T, C]: gradient of `y` in, of x out. Adds to the parameters' gradient, as the target says, unless it is nil. Consumes `u`.
     func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, _ scratch: BackwardScratch<B>, x: B.Source,
-                  d: B.Target, gradient: B.Target?) {
+                  d: B.Target, gradient: GradientTarget<B>?) {
         let dropout = p.tokenDropout(\.hidden, site: DropoutSite.feedForwardOutput(layer: layer))
         let branch = dropout.probability > 0 ? p.elements(workspace, scratch.branch) : Elements(d)
         p.backend.residualNormBackward(

@@ -39,10 +39,10 @@ struct Linear<B: Backend> {
         multiply(backend, product)
     }
 
-    /// Adds to the gradient of W and b.
-    func parameterGradient(_ backend: B, _ gradient: B.Target, rows: Int, dy: Elements<B.Scalar>, x: Elements<B.Scalar>) {
+    /// Adds to the gradient of W, or overwrites it, and adds to that of b.
+    func parameterGradient(_ backend: B, _ gradient: GradientTarget<B>, rows: Int, dy: Elements<B.Scalar>, x: Elements<B.Scalar>) {
         multiply(backend, .linearWeightGradient(
-            rows: rows, inputs: inputs, outputs: outputs, dy: dy, x: x, dw: gradient + weight))
+            rows: rows, inputs: inputs, outputs: outputs, dy: dy, x: x, dw: gradient + weight, accumulates: gradient.addsMatrices))
         backend.addColumnSums(rows: rows, columns: outputs, dy, stride: outputs, into: gradient + bias)
     }
 

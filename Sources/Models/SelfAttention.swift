@@ -61,9 +61,9 @@ struct SelfAttention<B: Backend> {
             statistics: workspace(statistics), y: workspace(y))
     }
 
-    /// d [T, C]: gradient of `y` in, of x out. Adds to the parameters' gradient unless it is nil.
+    /// d [T, C]: gradient of `y` in, of x out. Adds to the parameters' gradient, as the target says, unless it is nil.
     func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, _ scratch: BackwardScratch<B>, x: B.Source,
-                  d: B.Target, gradient: B.Target?, needsInput: Bool) {
+                  d: B.Target, gradient: GradientTarget<B>?, needsInput: Bool) {
         let dropout = p.tokenDropout(\.hidden, site: DropoutSite.attentionOutput(layer: layer))
         let branch = dropout.probability > 0 ? p.elements(workspace, scratch.branch) : Elements(d)
         p.backend.residualNormBackward(
@@ -82,7 +82,7 @@ struct SelfAttention<B: Backend> {
             if let gradient {
                 p.backend.multiply(.linearWeightGradient(
                     rows: p.T, inputs: width, outputs: part.columns, dy: dqkv, dyStride: 3 * width, x: Elements(x),
-                    dw: gradient + part.weight))
+                    dw: gradient + part.weight, accumulates: gradient.addsMatrices))
                 p.backend.addColumnSums(rows: p.T, columns: part.columns, dqkv, stride: 3 * width,
                                         into: gradient + part.bias)
             }

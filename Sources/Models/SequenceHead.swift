@@ -38,7 +38,7 @@ struct SequenceHead<B: Backend> {
     }
 
     /// From `dLogits` to d [T, C], the gradient of x, which is overwritten.
-    func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, d: B.Target, gradient: B.Target?,
+    func backward(_ p: ForwardPass<B>, _ workspace: Workspace<B.Scalar>, d: B.Target, gradient: GradientTarget<B>?,
                   needsInput: Bool) {
         let rows = p.batch.sequenceCount
         let dPooled = workspace(dropped), pooled = workspace(pooled), dFirst = workspace(scratch)

@@ -22,6 +22,9 @@ public final class SequenceModel<B: Backend> {
     private var pending: [ForwardPass<B>?]
     /// What the passes so far have cost.
     public private(set) var passes: PassCounts
+    /// The next `backward` into a gradient overwrites there the matrices of linear layers that are not frozen, whatever they hold,
+    /// where it adds otherwise, and sets this back: saves clearing them and reading them once.
+    public var overwritesMatrices = false
     /// [B] losses of the sequences of the last `loss`.
     let sequenceLosses: UnsafeMutablePointer<Double>
 
@@ -75,6 +78,12 @@ public final class SequenceModel<B: Backend> {
 
     deinit { sequenceLosses.deallocate() }
 
+    /// What `backward` overwrites after `overwritesMatrices`: the matrices of linear layers.
+    public func isOverwritten(_ entry: ParameterLayout.Entry) -> Bool { entry.role == .weight }
+
+    /// Passes that so many tokens take at least.
+    public func passes(tokens: Int) -> Int { (tokens + tokenCapacity - 1) / max(1, tokenCapacity) }
+
     /// Bytes of activations and scratch.
     public var workspaceByteCount: Int { workspace.byteCount }
 
@@ -126,7 +135,7 @@ public final class SequenceModel<B: Backend> {
     var logits: B.Source { B.Source(workspace(sequenceHead.logits)) }
     var logitGradient: B.Target { workspace(sequenceHead.dLogits) }
 
-    /// Adds the gradient of the last `loss` to `gradient`, which has the layout of the weights.
+    /// Adds the gradient of the last `loss` to `gradient`, which has the layout of the weights, or begins it (`overwritesMatrices`).
     ///
     /// - Parameters:
     ///   - gradient: nil computes no product for a weight's gradient and touches no table.
@@ -141,7 +150,9 @@ public final class SequenceModel<B: Backend> {
         }
         pending[activationSet] = nil
         let d = workspace(scratch.d)
-        func target(_ unit: ParameterUnit) -> B.Target? { frozen.contains(unit) ? nil : gradient }
+        let written = gradient.map { GradientTarget<B>(start: $0, addsMatrices: !overwritesMatrices) }
+        if gradient != nil { overwritesMatrices = false }
+        func target(_ unit: ParameterUnit) -> GradientTarget<B>? { frozen.contains(unit) ? nil : written }
         var lowest = ParameterUnit.embeddings
         if gradient != nil, !reachesNoise {
             let units = [.embeddings] + layers.indices.map(ParameterUnit.block)

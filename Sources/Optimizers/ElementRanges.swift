@@ -30,6 +30,23 @@ public struct ElementRanges: Sendable {
     /// All elements of a layout, gaps included.
     public init(allOf layout: ParameterLayout) { self.init([0..<layout.count]) }
 
+    /// What is left of them without the elements of `others`, which ascend.
+    public func subtracting(_ others: [Range<Int>]) -> ElementRanges {
+        var left: [Range<Int>] = [], next = 0
+        for part in parts {
+            var start = part.lowerBound
+            while next < others.count, others[next].lowerBound < part.upperBound {
+                let other = others[next]
+                if start < other.lowerBound { left.append(start..<other.lowerBound) }
+                start = max(start, other.upperBound)
+                guard other.upperBound <= part.upperBound else { break }
+                next += 1
+            }
+            if start < part.upperBound { left.append(start..<part.upperBound) }
+        }
+        return ElementRanges(left)
+    }
+
     /// Sets the elements to zero.
     public func clear(_ values: Parameters, parallel: Parallel) {
         let base = values.pointer

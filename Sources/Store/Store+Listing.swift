@@ -45,6 +45,34 @@ extension Store {
         }
     }
 
+    /// `kind/name` of the references whose artifact cannot be listed, since its manifest is lost or damaged; in order, without remembered
+    /// stages.
+    public func unlistedNames() throws -> [String] {
+        let candidates = try index.read([.artifacts, .references]) { database in
+            try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT kind, name FROM reference WHERE kind <> ? AND digest NOT IN (SELECT digest FROM artifact)
+                    ORDER BY kind, name
+                    """, arguments: [Self.stageKind]
+            ).map { (kind: try $0.decode(String.self, atIndex: 0), name: try $0.decode(String.self, atIndex: 1)) }
+        }
+        // One that was written while the folders were read is fine.
+        return try candidates.filter { candidate in
+            do {
+                guard let reference = try references.read(kind: candidate.kind, name: candidate.name) else { return false }
+                return try !contains(artifact: reference.digest) || !isReadable(reference.digest)
+            } catch let error as StoreError where error.isDamage { return true }
+        }.map { "\($0.kind)/\($0.name)" }
+    }
+
+    private func isReadable(_ digest: Digest) throws -> Bool {
+        do {
+            _ = try artifact(digest)
+            return true
+        } catch let error as StoreError where error.isDamage || error.code == .notFound { return false }
+    }
+
     /// `kind/name` of the references to an artifact, and of those that stood for it before with the time since when; in
     /// order, without remembered stages.
     public func names(of digest: Digest) throws -> (current: [String], earlier: [(name: String, created: Date)]) {

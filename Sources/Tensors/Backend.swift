@@ -21,6 +21,12 @@ public protocol Backend: AnyObject {
     /// C[i,j] = Σₖ A(i,k)·B(k,j), see `Product`.
     func multiply(_ product: Product<Scalar>)
 
+    /// Runs `body`, during which no parameter changes that is B of a product: what they are turned into for this device may be kept
+    /// from one product to the next.
+    ///
+    /// - Parameter uses: how often each is multiplied, forward or back, at least.
+    func withFixedParameters<Result>(uses: Int, _ body: () throws -> Result) rethrows -> Result
+
     /// out[j] += Σᵢ x[i,j], x [rows, columns] with `stride` elements between rows: the gradient of a bias.
     func addColumnSums(rows: Int, columns: Int, _ x: Elements<Scalar>, stride: Int, into out: Target)
 
@@ -52,6 +58,10 @@ public protocol Backend: AnyObject {
     func attendBackward(_ attention: AttentionPass<Scalar>, dContext: Elements<Scalar>, dqkv: Elements<Scalar>)
 }
 
+extension Backend {
+    public func withFixedParameters<Result>(uses: Int, _ body: () throws -> Result) rethrows -> Result { try body() }
+}
+
 /// The functions between the two feed-forward products, by the formulas of PyTorch.
 public enum Activation: String, Hashable, Sendable, CaseIterable {
     case none
@@ -79,6 +89,8 @@ public struct Product<Scalar> {
     public var uToH: Elements<Scalar>?
     /// Multiplied as float32 whatever the backend's precision.
     public var isFloat32 = false
+    /// B is a parameter of a model.
+    public var takesParameter = false
     /// What the product is for; it is counted as that.
     public var kind = ProductKind.forward
 
@@ -87,7 +99,7 @@ public struct Product<Scalar> {
                               weight: UnsafePointer<Scalar>, bias: UnsafePointer<Scalar>?,
                               y: Elements<Scalar>, yStride: Int? = nil) -> Product {
         Product(m: rows, n: outputs, k: inputs, a: x, aRow: inputs, aColumn: 1, b: Elements(weight), bRow: 1,
-                bColumn: inputs, c: y, cRow: yStride ?? outputs, bias: bias)
+                bColumn: inputs, c: y, cRow: yStride ?? outputs, bias: bias, takesParameter: true)
     }
 
     /// dx [rows, inputs] (+)= dy [rows, outputs]·w.
@@ -95,15 +107,15 @@ public struct Product<Scalar> {
                                            dyStride: Int? = nil, weight: UnsafePointer<Scalar>,
                                            dx: Elements<Scalar>, accumulates: Bool) -> Product {
         Product(m: rows, n: inputs, k: outputs, a: dy, aRow: dyStride ?? outputs, aColumn: 1, b: Elements(weight), bRow: inputs,
-                bColumn: 1, c: dx, cRow: inputs, accumulates: accumulates, kind: .inputGradient)
+                bColumn: 1, c: dx, cRow: inputs, accumulates: accumulates, takesParameter: true, kind: .inputGradient)
     }
 
-    /// dw [outputs, inputs] += dyᵀ·x.
+    /// dw [outputs, inputs] (+)= dyᵀ·x.
     public static func linearWeightGradient(rows: Int, inputs: Int, outputs: Int, dy: Elements<Scalar>,
                                             dyStride: Int? = nil, x: Elements<Scalar>,
-                                            dw: UnsafeMutablePointer<Scalar>) -> Product {
+                                            dw: UnsafeMutablePointer<Scalar>, accumulates: Bool = true) -> Product {
         Product(m: outputs, n: inputs, k: rows, a: dy, aRow: 1, aColumn: dyStride ?? outputs, b: x, bRow: inputs,
-                bColumn: 1, c: Elements(dw), cRow: inputs, accumulates: true, kind: .weightGradient)
+                bColumn: 1, c: Elements(dw), cRow: inputs, accumulates: accumulates, kind: .weightGradient)
     }
 }
 

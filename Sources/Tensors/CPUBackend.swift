@@ -13,6 +13,7 @@ public final class CPUBackend: Backend {
     /// for both (`SequenceModel.init`, `changesPrecision`).
     public var precision: Precision
     let context: OpaquePointer
+    private var packed = PackedParameters()
     public private(set) var counts = ProductCounts()
     /// Where the time went so far.
     public private(set) var times = PhaseTimes()
@@ -77,9 +78,38 @@ public final class CPUBackend: Backend {
             format: p.isFloat32 ? CK_FP32 : precision.kernel, m: Int64(p.m), n: Int64(p.n), k: Int64(p.k),
             a: p.a.kernel, a_row: Int64(p.aRow), a_col: Int64(p.aColumn), b: p.b.kernel, b_row: Int64(p.bRow), b_col: Int64(p.bColumn),
             c: p.c.kernel, c_row: Int64(p.cRow), accumulate: p.accumulates, bias: p.bias, activation: p.activation.kernel,
-            activated: p.activated?.address, u_to_h: p.uToH?.address)
-        timed(Phase(p.kind)) { ck_multiply(context, &product) }
+            activated: p.activated?.address, u_to_h: p.uToH?.address, packed_b: nil)
+        timed(Phase(p.kind)) {
+            if p.takesParameter, packed.isOpen { product.packed_b = packedParameter(p, &product) }
+            ck_multiply(context, &product)
+        }
         counts.count(p)
+    }
+
+    public func withFixedParameters<Result>(uses: Int, _ body: () throws -> Result) rethrows -> Result {
+        guard keepsParameters(uses: uses) else { return try body() }
+        packed.begin()
+        defer { packed.end() }
+        return try body()
+    }
+
+    /// Whether it is worth the memory to keep what is used so often. The faster the units, the more of a product is packing.
+    private func keepsParameters(uses: Int) -> Bool { keepsBF16 && uses >= (instructionSet.hasTiles ? 2 : 3) }
+
+    /// Bytes that `withFixedParameters` keeps of matrices with so many elements together, an element that is multiplied both ways
+    /// counted twice.
+    public func keptBytes(elements: Int, uses: Int) -> Int {
+        keepsParameters(uses: uses) ? min(elements * MemoryLayout<UInt16>.stride, PackedParameters.mostBytes) : 0
+    }
+
+    /// Bytes of memory that spans of fixed parameters have taken.
+    var packedByteCount: Int { packed.byteCount }
+
+    private func packedParameter(_ p: Product<Float>, _ product: inout ck_product) -> UnsafeRawPointer? {
+        let byteCount = Int(ck_packed_b_bytes(context, &product))
+        guard byteCount > 0 else { return nil }
+        let key = PackedParameters.Key(address: p.b.address, n: p.n, k: p.k, row: p.bRow, column: p.bColumn)
+        return packed.take(key, byteCount: byteCount) { ck_pack_b(context, &product, $0) }
     }
 
     public func addColumnSums(rows: Int, columns: Int, _ x: Elements<Float>, stride: Int, into out: Target) {
@@ -175,7 +205,7 @@ extension CPUBackend {
         precondition(keepsBF16 || !a.qkv.isBF16, "this attention takes float32 only")
         precondition((others + [a.context]).allSatisfy { $0.isBF16 == a.qkv.isBF16 }, "attention's arrays are of one kind")
         return ck_attention(
-            format: precision.kernel, B: Int64(a.B), T: Int64(a.T), H: Int64(a.H), D: Int64(a.D), starts: a.starts,
+            format: precision.kernel, B: Int64(a.B), H: Int64(a.H), D: Int64(a.D), starts: a.starts,
             example: a.dropout.example, key: a.dropout.key, probability: a.dropout.probability, qkv: a.qkv.kernel,
             context: a.context.kernel, log_sum: a.logSum, longest: Int64(a.longest))
     }

@@ -35,6 +35,8 @@ extension CPUBackend {
 
         /// Whether it has units for products of bfloat16; without them elements are rounded and multiplied as float32.
         public var multipliesBF16: Bool { rawValue >= InstructionSet.avx512bf16.rawValue }
+        /// Whether these units multiply whole tiles.
+        var hasTiles: Bool { self == .amx || self == .emulatedAMX }
         /// Of the set's kernels, raised with every change of them that changes a bit of any result, so that evaluations computed before
         /// are not taken for what would be computed now, and no run goes on with other kernels than it began with.
         public var revision: Int {

@@ -151,6 +151,37 @@ struct SequenceModelTests {
         }
     }
 
+    @Test("a gradient whose matrices hold anything is overwritten once and then added to, bit for bit", arguments: Golden.names, [Precision.fp32, .bf16])
+    func overwriting(name: String, precision: Precision) throws {
+        let golden = try Golden(name)
+        let model = SequenceModel(golden.configuration, golden.head, backend: CPUBackend(threads: 2, precision: precision), tokenCapacity: 64,
+                                  sequenceCapacity: 8, trains: true)
+        let parameters = golden.parameters(model.layout), frozen: Set<ParameterUnit> = [.block(0)]
+        let (cleared, filled) = (Parameters(layout: model.layout), Parameters(layout: model.layout))
+        for entry in model.layout.entries where model.isOverwritten(entry) && !frozen.contains(entry.unit) {
+            filled[entry].update(repeating: .nan)
+        }
+        let batch = golden.batch()
+        golden.fill(batch, [0, 1])
+        for pass in 0..<2 {
+            for gradient in [cleared, filled] {
+                model.forward(parameters, batch)
+                _ = model.loss(normalizer: 2)
+                model.overwritesMatrices = pass == 0 && gradient === filled
+                // A pass without a gradient leaves the next one to overwrite.
+                if pass == 0 {
+                    model.backward(into: nil)
+                    model.forward(parameters, batch)
+                    _ = model.loss(normalizer: 2)
+                }
+                model.backward(into: gradient, frozen: frozen)
+                #expect(!model.overwritesMatrices)
+            }
+            let isSame = (0..<filled.count).allSatisfy { filled.pointer[$0] == cleared.pointer[$0] }
+            #expect(isSame, "pass \(pass)")
+        }
+    }
+
     @Test("the number of threads changes no bit", arguments: Golden.names)
     func threads(name: String) throws {
         let golden = try Golden(name)

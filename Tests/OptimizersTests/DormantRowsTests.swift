@@ -54,6 +54,23 @@ import Testing
         #expect(DormantRows(tensor: "t", count: 3, used: [1]).liveElements(width: 4, count: 12) == [4..<8])
     }
 
+    @Test("Ranges without others keep what lies between and around them, and clear it")
+    func subtracting() {
+        func cleared(_ ranges: [Range<Int>], without others: [Range<Int>]) -> [Int] {
+            let values = Parameters(layout: Self.layout)
+            for i in 0..<values.count { values.pointer[i] = 1 }
+            ElementRanges(ranges).subtracting(others).clear(values) { count, body in (0..<count).forEach(body) }
+            return (0..<values.count).filter { values.pointer[$0] == 0 }
+        }
+        #expect(cleared([2..<20], without: []) == Array(2..<20))
+        #expect(cleared([2..<20], without: [2..<5, 9..<10, 18..<20]) == Array(5..<9) + Array(10..<18))
+        #expect(cleared([2..<6, 8..<12, 14..<16], without: [0..<3, 5..<9, 11..<30]) == [3, 4, 9, 10])
+        #expect(cleared([2..<6, 8..<12], without: [0..<40]) == [])
+        #expect(cleared([5..<8], without: [1..<2, 2..<4, 8..<9]) == [5, 6, 7])
+        let whole = 0..<Self.layout.count
+        #expect(cleared([whole], without: [100..<200, 30_000..<30_001]) == whole.filter { !(100..<200).contains($0) && $0 != 30_000 })
+    }
+
     @Test("Left out of the passes, they come out bit for bit as inside them, and so does all else",
           arguments: ["adamw", "sgd", "lamb", "lars"])
     func sameBits(_ recipe: String) throws {

@@ -17,6 +17,25 @@ import Testing
         #expect(text.contains("critic") && text.contains("films") && text.contains("tiny"))
     }
 
+    @Test func aNameWhoseArtifactIsLostIsListedAsThat() throws {
+        let scratch = try Scratch.prepared()
+        let list = try scratch.json("store", "list")
+        #expect(list["unlisted"] == [])
+        #expect(try !scratch.run("store", "list").output.contains("lost"))
+        let digest = try #require(scratch.json("store", "show", "films")["digest"]?.stringValue).dropFirst("sha256:".count)
+        let folder = scratch.store.appending(path: "artifacts/sha256")
+        let manifests = try #require(FileManager.default.subpaths(atPath: folder.path)).filter { $0.contains(digest.dropFirst(4)) }
+        #expect(manifests.count == 1)
+        for manifest in manifests { try FileManager.default.removeItem(at: folder.appending(path: manifest)) }
+        #expect(try scratch.json("store", "list", "--all")["unlisted"] == ["dataset/films"])
+        try SchemaChecker("store-list").check(scratch.json("store", "list"))
+        #expect(try scratch.json("store", "list", "--kind", "model")["unlisted"] == [])
+        let alone = try scratch.run("store", "list", "--kind", "dataset").output
+        #expect(alone.hasPrefix("lost or damaged: dataset/films\n"))
+        let text = try scratch.run("store", "list").output
+        #expect(text.contains("lost or damaged: dataset/films\n") && text.contains("store verify") && text.contains("tiny"))
+    }
+
     @Test func whatIsShownLeadsFromARunToItsInputs() throws {
         let scratch = try Scratch.prepared()
         let run = try scratch.json(

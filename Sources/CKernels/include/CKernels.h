@@ -77,8 +77,14 @@ typedef struct {
     ck_activation activation;    ///< of C as it is in memory
     void *activated;             ///< in memory as C is
     void *u_to_h;                ///< likewise
+    const void *packed_b;        ///< B as `ck_pack_b` made it, which is read in place of b; or null
 } ck_product;
 void ck_multiply(ck_context *context, const ck_product *product);
+
+/// Bytes of a product's B as the units of the context's set multiply it; 0 where they take it in no form of its own.
+int64_t ck_packed_b_bytes(const ck_context *context, const ck_product *product);
+/// Writes it, aligned to 64, for all products of this B with this n and k, on this set. Not for those of 0 bytes.
+void ck_pack_b(ck_context *context, const ck_product *product, void *packed);
 
 /// out[j] += Σ_i x[i,j]: the gradient of a bias. x is [rows, columns] with `row` elements between rows.
 void ck_add_column_sums(ck_context *context, int64_t rows, int64_t columns, ck_elements x, int64_t row, float *out);
@@ -141,7 +147,7 @@ void ck_scatter_add(ck_context *context, int64_t T, int64_t C, const int32_t *in
 /// context = drop(softmax(q·kᵀ/√D))·v per sequence and head; log_sum[t,h] = log Σ exp(score).
 typedef struct {
     ck_format format;            ///< of its products; scores, softmax and dropout are float32
-    int64_t B, T, H, D;
+    int64_t B, H, D;
     const int32_t *starts;       ///< [B+1] first token of each sequence
     const int32_t *example;      ///< [T] as in ck_dropout
     uint64_t key;                ///< of head 0; head h uses key + h

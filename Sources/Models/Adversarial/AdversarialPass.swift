@@ -67,6 +67,8 @@ public final class AdversarialPass<Device: Backend>: TrainingPass {
         }
     }
 
+    public var repeats: Int { source == nil ? 1 : settings.passes }
+
     public func evaluate(_ micro: MicroBatch<Device>, into gradient: Device.Target?, frozen: Set<ParameterUnit>) -> Double {
         guard let source else { return plain.evaluate(micro, into: gradient, frozen: frozen) }
         rowCount = 0

@@ -70,6 +70,8 @@ public struct KernelBenchmark: Sendable {
             let dropout = DropoutRates(hidden: 0.1, attention: 0.1, classifier: 0.1, seed: 0, step: UInt64(round))
             network.forward(weights, packed, dropout: dropout)
             _ = network.loss(normalizer: Double(batch))
+            // As the first pass of a step.
+            network.overwritesMatrices = true
             network.backward(into: gradient, frozen: [.head])
             // The first round meets cold memory.
             if round == 0 { continue }

@@ -10,7 +10,7 @@ public struct AdaptEstimate: Sendable {
     public let parameters: Int
     /// Trained ones among them.
     public let trainedParameters: Int
-    /// Weights, gradient, moments, best weights, activations, data.
+    /// Weights, gradient, moments, best weights, activations, weights as products take them, data.
     public let memoryBytes: Int
     /// The adapted model and the checkpoints, which stay until a collection, all before compression.
     public let diskBytes: Int

@@ -107,6 +107,8 @@ struct AdaptSetup {
         let objective: any Objective
         /// Of the first step; each sets its own number.
         let rates: DropoutRates
+        /// Bytes of weights as products take them, which are kept while they do not change.
+        let packedByteCount: Int
         /// Bytes of noise that the recipe's objective keeps.
         let noiseByteCount: Int
         let evaluator: Evaluator
@@ -157,8 +159,19 @@ struct AdaptSetup {
             ? batches
             : try SharpnessAwareObjective(batches, radius: recipe.sharpnessRadius, frozen: frozen) { backend.parallel($0, $1) }
         return Work(backend: backend, network: network, weights: weights, beginsFinite: weights.firstNotFinite == nil, optimizer: optimizer, batches: batches, objective: objective,
-                    rates: rates, noiseByteCount: (pass as? AdversarialPass<CPUBackend>)?.noiseByteCount ?? 0,
+                    rates: rates, packedByteCount: packedBytes(network, frozen: frozen), noiseByteCount: (pass as? AdversarialPass<CPUBackend>)?.noiseByteCount ?? 0,
                     evaluator: Evaluator(model: network), numericPath: backend.numericPath)
+    }
+
+    /// Of a step, which takes weights both ways, or of an evaluation, which takes them forward only.
+    private func packedBytes(_ network: SequenceModel<CPUBackend>, frozen: Set<ParameterUnit>) -> Int {
+        let matrices = network.layout.entries.filter { $0.role == .weight && $0.unit != .head }
+        let lowest = network.layout.entries.map(\.unit).filter { !frozen.contains($0) }.min() ?? .head
+        func count(_ entries: [ParameterLayout.Entry]) -> Int { entries.reduce(0) { $0 + $1.count } }
+        let forward = count(matrices), noise = recipe.objective.settings
+        let back = count(matrices.filter { noise != nil || $0.unit >= lowest })
+        return max(network.backend.keptBytes(elements: forward + back, uses: network.passes(tokens: longestBatch) * (noise?.passes ?? 1)),
+                   network.backend.keptBytes(elements: forward, uses: network.passes(tokens: development?.ids.count ?? 0)))
     }
 
     /// Weights of the classes; `balanced` gives n/(K·nₖ), 0 for a class without examples.

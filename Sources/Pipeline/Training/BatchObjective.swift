@@ -30,14 +30,15 @@ final class BatchObjective: Objective {
     ///   - pass: what is done with each micro-batch; nil is the plain pass.
     ///   - comparesLosses: every loss is computed in float32. Differences of losses are smaller than bfloat16's rounding; where the
     ///     gradient is in bfloat16, the loss beside it comes from a forward pass of its own.
-    ///   - cleared: what to clear in a gradient, nil all; the rest stays as it is, zero.
+    ///   - cleared: what to clear in a gradient, nil all; the rest stays as it is, zero. What the model overwrites need not be cleared.
     init(model: SequenceModel<CPUBackend>, parameters: Parameters, data: TokenSplit, classWeights: [Float]?,
          rates: DropoutRates?, frozen: Set<ParameterUnit>, pass: (any TrainingPass<CPUBackend>)? = nil, comparesLosses: Bool = false,
          cleared: ElementRanges? = nil, isCancelled: @escaping () -> Bool) {
         (self.model, self.parameters, self.data, self.classWeights) = (model, parameters, data, classWeights)
         (self.rates, self.frozen, self.comparesLosses, self.isCancelled) = (rates, frozen, comparesLosses, isCancelled)
         self.pass = pass ?? PlainPass(model)
-        self.cleared = cleared ?? ElementRanges(allOf: parameters.layout)
+        let overwritten = parameters.layout.entries.filter { model.isOverwritten($0) && !frozen.contains($0.unit) }
+        self.cleared = (cleared ?? ElementRanges(allOf: parameters.layout)).subtracting(overwritten.map(\.range))
         micro = PackedBatch(tokenCapacity: model.tokenCapacity, sequenceCapacity: model.sequenceCapacity,
                             configuration: model.configuration, outputs: model.head.outputs)
     }
@@ -67,6 +68,9 @@ final class BatchObjective: Objective {
 
     func lossAndGradient(into gradient: Parameters) throws -> Double {
         cleared.clear(gradient) { model.backend.parallel($0, $1) }
+        precondition(!examples.isEmpty, "an empty batch has no gradient")
+        model.overwritesMatrices = true
+        defer { model.overwritesMatrices = false }
         let loss = try evaluate(into: gradient)
         return comparesLosses && model.backend.precision != .fp32 ? try self.loss() : loss
     }
@@ -83,11 +87,16 @@ final class BatchObjective: Objective {
     }
 
     private func evaluate(into gradient: Parameters?) throws -> Double {
+        try pass.begin(step: step, differentiates: gradient != nil)
+        let tokens = examples.reduce(0) { $0 + data.length($1) }
+        return try model.backend.withFixedParameters(uses: pass.repeats * model.passes(tokens: tokens)) { try evaluateBatch(into: gradient) }
+    }
+
+    private func evaluateBatch(into gradient: Parameters?) throws -> Double {
         let normalizer = normalizer
         var rates = rates
         rates?.step = UInt64(step)
         var total = 0.0, next = examples.startIndex
-        try pass.begin(step: step, differentiates: gradient != nil)
         while next < examples.endIndex {
             if isCancelled() { throw Interrupted(step: step) }
             micro.removeAll()

@@ -18,6 +18,12 @@ final class Evaluator {
     /// - Throws: `PipelineError` with code `unfitInput` where one is no number, since it would count as an answer; `Interrupted`.
     func logits(_ data: TokenSplit, _ parameters: Parameters, isCancelled: () -> Bool,
                 progress: (Int) -> Void = { _ in }) throws -> [Float] {
+        try model.backend.withFixedParameters(uses: model.passes(tokens: data.ids.count)) {
+            try pass(data, parameters, isCancelled: isCancelled, progress: progress)
+        }
+    }
+
+    private func pass(_ data: TokenSplit, _ parameters: Parameters, isCancelled: () -> Bool, progress: (Int) -> Void) throws -> [Float] {
         let K = model.head.outputs
         var result = [Float](repeating: 0, count: data.count * K)
         // Sequences of like length side by side keep the attention's work even.

@@ -1,7 +1,7 @@
 import Foundation
 import Models
 import Optimizers
-import Tensors
+@testable import Tensors
 import Testing
 
 @testable import Pipeline
@@ -19,14 +19,14 @@ import Testing
         init(
             _ task: ToyTask = ToyTask(), tokens: Int = 4096, threads: Int = 1, classWeights: [Float]? = nil, dropout: DropoutRates? = nil,
             frozen: Set<ParameterUnit> = [], adversarial: AdversarialSettings? = nil, keptTokens: Int? = nil,
-            precision: Precision = .fp32, comparesLosses: Bool = false
+            precision: Precision = .fp32, set: CPUBackend.InstructionSet = .best, comparesLosses: Bool = false
         ) throws {
             let toy = try ToyStore.ready(task)
             let stored = try StoredModel.find("tiny", in: toy.store)
             let dataset = try PreparedDataset.find("toy", in: toy.store)
             data = try dataset.load(split: "train", from: toy.store)
             model = SequenceModel(
-                stored.description.configuration, HeadConfiguration(dataset.task), backend: CPUBackend(threads: threads, precision: precision),
+                stored.description.configuration, HeadConfiguration(dataset.task), backend: CPUBackend(threads: threads, instructionSet: set, precision: precision),
                 tokenCapacity: max(tokens, data.longest), sequenceCapacity: 64, trains: true,
                 activationSets: adversarial?.method.activationSets ?? 1, changesPrecision: comparesLosses)
             weights = Parameters(layout: model.layout)
@@ -69,6 +69,46 @@ import Testing
             #expect(abs(cut.loss - whole.loss) <= 1e-5 * abs(whole.loss))
             #expect(distance(cut.gradient, whole.gradient) <= 1e-5, "micro-batches of \(bench.model.tokenCapacity) tokens")
         }
+    }
+
+    @Test(arguments: CPUBackend.InstructionSet.availableForBF16.filter(\.multipliesBF16), [false, true])
+    func `what is kept of weights while they are fixed changes no bit and is gone when they change`(
+        set: CPUBackend.InstructionSet, hasNoise: Bool
+    ) throws {
+        let adversarial = hasNoise ? try AdversarialSettings.scala(noise: NoiseSettings(), delay: 0) : nil
+        let examples = Array(0..<16)
+        func values(_ gradient: Parameters) -> [Float] { Array(UnsafeBufferPointer(start: gradient.pointer, count: gradient.count)) }
+        func change(_ weights: Parameters) { for entry in weights.layout.entries { for i in weights[entry].indices { weights[entry][i] *= 1.25 } } }
+        let used = try Bench(tokens: 50, adversarial: adversarial, precision: .bf16, set: set)
+        let fresh = try Bench(tokens: 50, adversarial: adversarial, precision: .bf16, set: set)
+        let before = (try used.gradient(examples), try used.logits())
+        #expect(used.model.backend.packedByteCount > 0)
+        change(used.weights)
+        change(fresh.weights)
+        let (one, other) = (try used.gradient(examples), try fresh.gradient(examples))
+        let hasSameGradient = values(one.gradient) == values(other.gradient)
+        #expect(one.loss == other.loss && hasSameGradient)
+        let logits = try used.logits(), hasSameLogits = try logits == fresh.logits(), haveChanged = before.1 != logits
+        #expect(hasSameLogits && haveChanged && before.0.loss != one.loss)
+        if hasNoise { return }
+
+        // The same micro-batches one by one, with nothing kept.
+        let model = fresh.model, sum = Parameters(layout: model.layout)
+        let micro = PackedBatch(tokenCapacity: model.tokenCapacity, sequenceCapacity: model.sequenceCapacity,
+                                configuration: model.configuration, outputs: model.head.outputs)
+        var next = 0
+        while next < examples.count {
+            micro.removeAll()
+            while next < examples.count, micro.fits(length: fresh.data.length(examples[next])) {
+                fresh.data.append(examples[next], to: micro, counter: next)
+                next += 1
+            }
+            model.forward(fresh.weights, micro)
+            _ = model.loss(normalizer: Double(examples.count))
+            model.backward(into: sum)
+        }
+        let isSame = values(sum) == values(one.gradient)
+        #expect(isSame)
     }
 
     @Test func `where losses are compared they are float32's, and the gradient beside them is not`() throws {

@@ -1,6 +1,7 @@
 import Models
 import Optimizers
 import Store
+import Tensors
 import Testing
 
 @testable import Pipeline
@@ -128,6 +129,22 @@ import Testing
         #expect(try bytes(1024, scala) == bytes(4, scala))
         let searched: [String: HyperparameterValue] = ["optimizer": "adamsls", "objective": "scala"]
         #expect(try bytes(22, searched) > bytes(4, searched))
+    }
+
+    @Test func `weights as products take them are told where several passes take them, one way for blocks that are frozen`() throws {
+        let toy = try ToyStore.ready(ToyTask(train: 200))
+        func packed(_ values: [String: HyperparameterValue]) throws -> Int? {
+            try explain(ToyAdaptation(values.merging(["precision": "bf16"]) { own, _ in own }), toy).memory.items
+                .first { $0.name == "weights as products take them" }?.bytes
+        }
+        let many: [String: HyperparameterValue] = ["batch_size": 200, "micro_batch_tokens": 64]
+        let backend = CPUBackend(precision: .bf16)
+        guard backend.keepsBF16 else { return #expect(try packed(many) == nil) }
+        let both = try #require(try packed(many))
+        #expect(both > 0)
+        #expect(try packed(["batch_size": 2, "micro_batch_tokens": 2048]) == nil)
+        #expect(try packed(many.merging(["freeze": ["embeddings", 0, 1]]) { $1 }) == both / 2)
+        #expect(try packed(many.merging(["precision": "fp32"]) { $1 }) == nil)
     }
 
     @Test func `a search has one copy of the trained weights more, and no other`() throws {

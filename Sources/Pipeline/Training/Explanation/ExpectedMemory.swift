@@ -18,6 +18,8 @@ public struct ExpectedMemory: Sendable {
         /// Of one moment, or of one copy of the trained weights.
         let trained: Int
         let activations: Int
+        /// Of weights as products take them.
+        let packed: Int
         let noise: Int
         let tokens: Int
         let hasDevelopment: Bool
@@ -43,6 +45,9 @@ public struct ExpectedMemory: Sendable {
         let sets = recipe.objective.activationSets
         let passes = sets > 1 ? ", \(sets) passes at a time" : ""
         add("activations", "of at most \(recipe.microBatchTokens) tokens\(passes), or of the longest sequence", measures?.activations)
+        if recipe.precision == .bf16, measures.map({ $0.packed > 0 }) ?? true {
+            add("weights as products take them", "at most 4 bytes a weight of the blocks, and 512 MiB, where batch or development split take several passes", measures?.packed)
+        }
         if let settings = recipe.objective.settings {
             var size = "4 bytes a feature of at most \(recipe.microBatchTokens) tokens\(settings.noise.share < 1 ? ", twice" : "")"
             if recipe.optimizer.triesSteps { size += ", and of a whole batch for the trials" }
@@ -62,7 +67,7 @@ extension AdaptSetup {
     func measures(of work: Work) -> ExpectedMemory.Measures {
         ExpectedMemory.Measures(
             weights: work.weights.buffer.byteCount, trained: work.trainedParameterCount * MemoryLayout<Float>.stride,
-            activations: work.network.workspaceByteCount, noise: work.noiseByteCount, tokens: train.ids.count,
+            activations: work.network.workspaceByteCount, packed: work.packedByteCount, noise: work.noiseByteCount, tokens: train.ids.count,
             hasDevelopment: development != nil)
     }
 }

@@ -32,6 +32,7 @@ struct StoreListCommand: ParsableCommand {
         let entries = try session.store.list(kinds: kind.map { [$0] } ?? []).filter {
             all || kind != nil || !ArtifactNames.shown($0.references).isEmpty
         }
+        let unlisted = ArtifactNames.shown(try session.store.unlistedNames()).filter { name in kind.map { name.hasPrefix($0 + "/") } ?? true }
         // Of very many artifacts only what is asked for is made.
         let json: JSONValue = [
             "artifacts": .array(
@@ -43,7 +44,8 @@ struct StoreListCommand: ParsableCommand {
                         "created": .number(entry.created.timeIntervalSince1970),
                         "logical_bytes": .integer(Int64(entry.logicalBytes)),
                     ]
-                })
+                }),
+            "unlisted": .array(unlisted.map { .string($0) }),
         ]
         var table = TextTable([.left, .left, .left, .right, .left], indentation: 0)
         table.add("kind", "name", "digest", "size", "made")
@@ -53,11 +55,12 @@ struct StoreListCommand: ParsableCommand {
                 NumberText.bytes(entry.logicalBytes),
                 NumberText.moment(entry.created))
         }
-        let isEmpty = entries.isEmpty
+        let isEmpty = entries.isEmpty && unlisted.isEmpty
+        let warning = unlisted.map { "lost or damaged: \($0)\n" }.joined()
         try session.finish(
             Report(
-                json: json, text: isEmpty ? "nothing\(kind.map { " of kind \($0)" } ?? "")\n" : table.text,
-                next: isEmpty && kind == nil
+                json: json, text: (isEmpty ? "nothing\(kind.map { " of kind \($0)" } ?? "")\n" : entries.isEmpty ? "" : table.text) + warning,
+                next: !unlisted.isEmpty ? session.command("store", "verify") : isEmpty && kind == nil
                     ? session.command("import", "SOURCE", "--name", "MODEL") : session.command("store", "show", "NAME"))
         )
     }
