@@ -61,7 +61,7 @@ extension Store {
         return try candidates.filter { candidate in
             do {
                 guard let reference = try references.read(kind: candidate.kind, name: candidate.name) else { return false }
-                return try !contains(artifact: reference.digest) || !isReadable(reference.digest)
+                return try !isReadable(reference.digest)
             } catch let error as StoreError where error.isDamage { return true }
         }.map { "\($0.kind)/\($0.name)" }
     }

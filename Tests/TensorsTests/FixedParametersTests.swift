@@ -110,6 +110,7 @@ struct FixedParametersTests {
             layer.weight.pointer[0] += 1
             #expect(layer.forward(backend) != before)
         }
+        #expect(backend.packedByteCount == 0)
     }
 
     @Test func `take no more room than there is, and it is used again`() {

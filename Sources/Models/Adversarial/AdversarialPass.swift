@@ -67,7 +67,7 @@ public final class AdversarialPass<Device: Backend>: TrainingPass {
         }
     }
 
-    public var repeats: Int { source == nil ? 1 : settings.passes }
+    public var forwardPasses: Double { source == nil ? 1 : settings.stepPasses().forward }
 
     public func evaluate(_ micro: MicroBatch<Device>, into gradient: Device.Target?, frozen: Set<ParameterUnit>) -> Double {
         guard let source else { return plain.evaluate(micro, into: gradient, frozen: frozen) }

@@ -73,14 +73,6 @@ public struct AdversarialSettings: Hashable, Sendable {
         try Self(.divergence(weight: weight, ascent: .fromClean), noise: noise, delay: delay)
     }
 
-    /// Passes forward through the network that a micro-batch with noise takes.
-    public var passes: Int {
-        switch method {
-        case .label, .average: noise.ascentSteps + 1
-        case .divergence: noise.ascentSteps + 2
-        }
-    }
-
     /// FreeLB with K = `ascentSteps` + 1 passes, each of which gives weights a gradient.
     public static func freeLB(noise: NoiseSettings) throws -> Self { try Self(.average, noise: noise) }
 

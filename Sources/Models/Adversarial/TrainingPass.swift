@@ -35,10 +35,11 @@ public protocol TrainingPass<Device>: AnyObject {
     /// - Throws: when the loss alone cannot be given.
     func begin(step: Int, differentiates: Bool) throws
 
-    /// How often the evaluation that was begun goes through the network for a micro-batch with noise.
-    var repeats: Int { get }
+    /// Passes forward that the evaluation that was begun takes for a micro-batch.
+    var forwardPasses: Double { get }
 
-    /// Adds the gradient of the whole batch's mean (or begins it, see `SequenceModel.overwritesMatrices`); with nil only evaluates the same function.
+    /// Adds the gradient of the whole batch's mean, or begins it, see `SequenceModel.overwritesMatrices`; with nil only evaluates the
+    /// same function.
     func evaluate(_ micro: MicroBatch<Device>, into gradient: Device.Target?, frozen: Set<ParameterUnit>) -> Double
 
     /// What the last evaluation with a gradient found; nil when it had no noise.
@@ -52,7 +53,7 @@ public final class PlainPass<Device: Backend>: TrainingPass {
     public init(_ model: SequenceModel<Device>) { self.model = model }
 
     public var diagnostics: AdversarialDiagnostics? { nil }
-    public var repeats: Int { 1 }
+    public var forwardPasses: Double { 1 }
     public func begin(step: Int, differentiates: Bool) {}
 
     public func evaluate(_ micro: MicroBatch<Device>, into gradient: Device.Target?, frozen: Set<ParameterUnit>) -> Double {

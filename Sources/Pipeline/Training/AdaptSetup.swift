@@ -165,12 +165,13 @@ struct AdaptSetup {
 
     /// Of a step, which takes weights both ways, or of an evaluation, which takes them forward only.
     private func packedBytes(_ network: SequenceModel<CPUBackend>, frozen: Set<ParameterUnit>) -> Int {
-        let matrices = network.layout.entries.filter { $0.role == .weight && $0.unit != .head }
-        let lowest = network.layout.entries.map(\.unit).filter { !frozen.contains($0) }.min() ?? .head
-        func count(_ entries: [ParameterLayout.Entry]) -> Int { entries.reduce(0) { $0 + $1.count } }
-        let forward = count(matrices), noise = recipe.objective.settings
-        let back = count(matrices.filter { noise != nil || $0.unit >= lowest })
-        return max(network.backend.keptBytes(elements: forward + back, uses: network.passes(tokens: longestBatch) * (noise?.passes ?? 1)),
+        let forward = network.layout.entries.filter { $0.role == .weight && $0.unit != .head }.reduce(0) { $0 + $1.count }
+        let plain = ExpectedPasses.plain(blocks: network.configuration.layerCount, frozen: frozen)
+        let noise = recipe.objective.settings.flatMap { $0.isPlain ? nil : $0 }, passes = noise?.stepPasses(plain) ?? plain
+        // Noise is climbed with a gradient that goes back through every block.
+        let back = noise == nil ? Int((Double(forward) * plain.inputGradient).rounded()) : forward
+        let uses = Int(passes.forward * Double(network.passes(tokens: longestBatch)))
+        return max(network.backend.keptBytes(elements: forward + back, uses: uses),
                    network.backend.keptBytes(elements: forward, uses: network.passes(tokens: development?.ids.count ?? 0)))
     }
 

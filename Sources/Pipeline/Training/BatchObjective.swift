@@ -89,7 +89,9 @@ final class BatchObjective: Objective {
     private func evaluate(into gradient: Parameters?) throws -> Double {
         try pass.begin(step: step, differentiates: gradient != nil)
         let tokens = examples.reduce(0) { $0 + data.length($1) }
-        return try model.backend.withFixedParameters(uses: pass.repeats * model.passes(tokens: tokens)) { try evaluateBatch(into: gradient) }
+        return try model.backend.withFixedParameters(uses: Int(pass.forwardPasses * Double(model.passes(tokens: tokens)))) {
+            try evaluateBatch(into: gradient)
+        }
     }
 
     private func evaluateBatch(into gradient: Parameters?) throws -> Double {

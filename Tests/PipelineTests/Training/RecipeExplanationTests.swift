@@ -145,6 +145,10 @@ import Testing
         #expect(try packed(["batch_size": 2, "micro_batch_tokens": 2048]) == nil)
         #expect(try packed(many.merging(["freeze": ["embeddings", 0, 1]]) { $1 }) == both / 2)
         #expect(try packed(many.merging(["precision": "fp32"]) { $1 }) == nil)
+        // Noise that climbs goes back through frozen blocks, too; noise that never comes costs nothing.
+        let noise: [String: HyperparameterValue] = ["objective": "scala", "freeze": ["embeddings", 0, 1]]
+        #expect(try packed(many.merging(noise) { $1 }) == both)
+        #expect(try packed(many.merging(noise) { $1 }.merging(["noise_delay": 1]) { $1 }) == both / 2)
     }
 
     @Test func `a search has one copy of the trained weights more, and no other`() throws {

@@ -55,14 +55,15 @@ struct StoreListCommand: ParsableCommand {
                 NumberText.bytes(entry.logicalBytes),
                 NumberText.moment(entry.created))
         }
-        let isEmpty = entries.isEmpty && unlisted.isEmpty
-        let warning = unlisted.map { "lost or damaged: \($0)\n" }.joined()
-        try session.finish(
-            Report(
-                json: json, text: (isEmpty ? "nothing\(kind.map { " of kind \($0)" } ?? "")\n" : entries.isEmpty ? "" : table.text) + warning,
-                next: !unlisted.isEmpty ? session.command("store", "verify") : isEmpty && kind == nil
-                    ? session.command("import", "SOURCE", "--name", "MODEL") : session.command("store", "show", "NAME"))
-        )
+        var text = entries.isEmpty ? "" : table.text, next = session.command("store", "show", "NAME")
+        if !unlisted.isEmpty {
+            text += unlisted.map { "lost or damaged: \($0)\n" }.joined()
+            next = session.command("store", "verify")
+        } else if entries.isEmpty {
+            text = "nothing\(kind.map { " of kind \($0)" } ?? "")\n"
+            if kind == nil { next = session.command("import", "SOURCE", "--name", "MODEL") }
+        }
+        try session.finish(Report(json: json, text: text, next: next))
     }
 }
 
