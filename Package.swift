@@ -22,21 +22,22 @@ let package = Package(
             swiftSettings: swift),
         .target(
             name: "Pipeline",
-            dependencies: ["Models", "Optimizers", "Tokenizers", "Store", "Tensors", .product(name: "Yams", package: "Yams")],
+            dependencies: ["JSON", "Models", "Optimizers", "Tokenizers", "Store", "Tensors", .product(name: "Yams", package: "Yams")],
             swiftSettings: swift),
         .target(
             name: "Remote", dependencies: ["Store", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: swift),
         .target(name: "Models", dependencies: ["Tensors"], swiftSettings: swift),
         .target(name: "Optimizers", dependencies: ["Tensors"], swiftSettings: swift),
-        .target(name: "Tokenizers", swiftSettings: swift),
+        .target(name: "Tokenizers", dependencies: ["JSON"], swiftSettings: swift),
         .target(
             name: "Store",
             dependencies: [
-                "CCodecs", "CZstd",
+                "CCodecs", "CZstd", "JSON",
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: swift),
+        .target(name: "JSON", swiftSettings: swift),
         .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: swift),
         .target(
             name: "CKernels",
@@ -46,6 +47,7 @@ let package = Package(
         .target(name: "CCodecs", cSettings: [.unsafeFlags(["-O3", "-ffp-contract=off"])]),
         .target(name: "COpenBLAS", cSettings: [.unsafeFlags(["-O2"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", "CKernels", "COpenBLAS"], swiftSettings: swift),
         .testTarget(name: "ModelsTests", dependencies: ["Models", "Tensors", "Optimizers"], swiftSettings: swift),
         .testTarget(name: "OptimizersTests", dependencies: ["Optimizers", "Tensors"], swiftSettings: swift),
@@ -57,7 +59,7 @@ let package = Package(
         .testTarget(name: "RemoteTests", dependencies: ["Remote", "Store"], exclude: ["Servers"], swiftSettings: swift),
         .testTarget(
             name: "PipelineTests",
-            dependencies: ["Pipeline", "Store", "Models", "Tokenizers", "Optimizers", "Tensors"],
+            dependencies: ["JSON", "Pipeline", "Store", "Models", "Tokenizers", "Optimizers", "Tensors"],
             swiftSettings: swift),
         .testTarget(
             name: "PipelineToolTests",

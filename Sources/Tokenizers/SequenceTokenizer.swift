@@ -1,3 +1,5 @@
+import JSON
+
 /// The tokenizer of both kinds: added tokens, then the kind's engine, then truncation and the template.
 final class SequenceTokenizer: Tokenizer {
     let specification: TokenizerSpecification
@@ -102,7 +104,7 @@ final class SequenceTokenizer: Tokenizer {
             throw TokenizerError(
                 .inputTooLong, "encoding a text", expected: "at most \(Int32.max / 4) bytes", found: "\(text.count)")
         }
-        if let place = UTF8Text.firstInvalidByte(text) {
+        if let place = UTF8Validation.firstInvalid(in: text) {
             throw TokenizerError(
                 .invalidUTF8, "encoding a text", expected: "UTF-8",
                 found: "byte 0x\(String(text[place], radix: 16)) at offset \(place)")

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// The canonical serialised form of a tokenizer: equal tokenizers have equal bytes.
 public struct TokenizerArchive: Sendable, Hashable {
@@ -64,7 +65,7 @@ public struct TokenizerArchive: Sendable, Hashable {
     private func lines(_ data: Data, file: String) throws -> [[UInt8]] {
         guard !data.isEmpty else { return [] }
         let bytes = [UInt8](data)
-        if let place = bytes.withUnsafeBufferPointer(UTF8Text.firstInvalidByte) {
+        if let place = bytes.withUnsafeBufferPointer(UTF8Validation.firstInvalid) {
             throw TokenizerError(
                 .invalidUTF8, "rebuilding a tokenizer", file: file,
                 line: 1 + bytes[..<place].count { $0 == UInt8(ascii: "\n") }, expected: "UTF-8")

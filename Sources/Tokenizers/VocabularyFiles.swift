@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// The vocabulary files of older folders: vocab.txt, vocab.json, merges.txt.
 enum VocabularyFiles {
@@ -65,7 +66,7 @@ enum VocabularyFiles {
     /// Lines that end in LF or CR LF; the last may lack its end.
     private static func rows(_ data: Data, file: String, operation: String) throws -> [[UInt8]] {
         let bytes = [UInt8](data)
-        if let place = bytes.withUnsafeBufferPointer(UTF8Text.firstInvalidByte) {
+        if let place = bytes.withUnsafeBufferPointer(UTF8Validation.firstInvalid) {
             throw TokenizerError(
                 .invalidUTF8, operation, file: file, line: 1 + bytes[..<place].count { $0 == UInt8(ascii: "\n") },
                 expected: "UTF-8", found: "byte 0x\(String(bytes[place], radix: 16))")

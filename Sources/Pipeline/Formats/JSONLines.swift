@@ -19,7 +19,7 @@ public final class JSONLines {
     public func next() throws -> JSONObject? {
         guard let bytes = try reader.nextRecord() else { return nil }
         line = reader.line
-        let place = JSONScanner.Place(file: file, line: line, byte: reader.byte)
+        let place = JSONPlace(file: file, line: line, byte: reader.byte)
         let value = try JSONTree(parsing: bytes, at: place)
         guard case .object(let object) = value else {
             throw FormatError(

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 
 /// Reads a text file forward, one line at a time, in memory bounded by the longest line.
 ///

@@ -1,3 +1,5 @@
+import JSON
+
 /// Writes JSON values as text.
 enum JSONText {
     /// `value` on several lines, indented by two spaces a level, keys in their order, as `transformers` writes its

@@ -1,19 +1,4 @@
-/// A number as it is written, so that no digit is lost before the reader knows what it needs.
-public struct JSONNumber: Hashable, Sendable {
-    public let literal: String
-    /// Whether it is written without a fraction and without an exponent.
-    public let isInteger: Bool
-    public let isNegative: Bool
-
-    /// The value when it is written as an integer and fits.
-    public var integer: Int? { isInteger ? Int(literal) : nil }
-
-    /// The nearest double, or nil when the number is beyond the range of finite doubles.
-    public var double: Double? {
-        guard let value = Double(literal), value.isFinite else { return nil }
-        return value
-    }
-}
+import JSON
 
 /// The members of a JSON object in the order in which they stand. No key stands twice.
 public struct JSONObject: Hashable, Sendable {
@@ -49,20 +34,13 @@ public enum JSONTree: Hashable, Sendable {
     /// Parses the whole of `bytes`.
     ///
     /// - Throws: `FormatError` with the position counted from the start of the file.
-    init(parsing bytes: UnsafeBufferPointer<UInt8>, at place: JSONScanner.Place) throws {
-        if let position = UTF8Validation.firstInvalid(in: bytes) {
-            throw FormatError(
-                .invalidUTF8, file: place.file, line: place.line, byte: place.byte + position,
-                "the text is not valid UTF-8", found: "byte 0x" + String(bytes[position], radix: 16))
-        }
-        var scanner = JSONScanner(bytes, at: place)
-        self = try Self.read(&scanner)
-        try scanner.finish()
+    init(parsing bytes: UnsafeBufferPointer<UInt8>, at place: JSONPlace) throws {
+        self = try place.naming { try JSONScanner.read(bytes, Self.read) }
     }
 
     /// Parses `bytes`, which came from `file`.
     public init(parsing bytes: [UInt8], file: String) throws {
-        self = try bytes.withUnsafeBufferPointer { try JSONTree(parsing: $0, at: JSONScanner.Place(file: file)) }
+        self = try bytes.withUnsafeBufferPointer { try JSONTree(parsing: $0, at: JSONPlace(file: file)) }
     }
 
     static func read(_ scanner: inout JSONScanner) throws -> JSONTree {
@@ -73,7 +51,7 @@ public enum JSONTree: Hashable, Sendable {
             try scanner.object { scanner, key in
                 guard seen.insert(key).inserted else {
                     let key = FormatError.printable(key)
-                    throw scanner.error(.jsonDuplicateKey, "the key \"\(key)\" stands twice in one object")
+                    throw scanner.fault(.duplicateKey, "the key \"\(key)\" stands twice in one object")
                 }
                 object.append(key, try read(&scanner))
             }
@@ -87,7 +65,7 @@ public enum JSONTree: Hashable, Sendable {
             let start = scanner.position
             let number = try scanner.number()
             guard number.double != nil else {
-                throw scanner.error(.jsonNumberRange, "a number is too large for a double", byte: start)
+                throw scanner.fault(.numberRange, byte: start, "a number is too large for a double")
             }
             return .number(number)
         case .boolean: return .boolean(try scanner.boolean())

@@ -1,3 +1,5 @@
+import JSON
+
 /// Reads one tensor's entry of a safetensors header: `{"dtype": …, "shape": […], "data_offsets": [begin, end]}`.
 struct SafeTensorsEntryReader {
     let file: String

@@ -1,3 +1,5 @@
+import JSON
+
 /// The header of a safetensors file, checked against the size of the file before anything is taken at its word.
 ///
 /// Stricter than the reference reader: see the reasons in `FormatReason`. Source: the format description of
@@ -14,6 +16,8 @@ struct SafeTensorsHeader {
 
     private let file: String
     private let dataSize: Int
+    /// Where the header's object is in the file.
+    private let place: JSONPlace
     /// Offset of the header's first byte in the file.
     private static let start = 8
 
@@ -33,26 +37,30 @@ struct SafeTensorsHeader {
         }
         // Exporters pad with spaces; other white space around the object is not padding.
         guard let first = bytes.firstIndex(where: { $0 != 0x20 }), bytes[first] == UInt8(ascii: "{") else {
-            var scanner = JSONScanner(
-                bytes, at: .init(file: file, byte: Self.start, syntaxReason: .headerNotJSON))
-            let kind = scanner.peek()
-            guard kind != .other && kind != .object else {
-                throw scanner.syntax("the header must start with its object")
-            }
-            throw FormatError(.headerNotObject, file: file, byte: Self.start, "the header is not a JSON object")
+            throw Self.withoutObject(bytes, file: file)
         }
         let last = bytes.lastIndex { $0 != 0x20 }!
-        let trimmed = UnsafeBufferPointer(rebasing: bytes[first...last])
-        var scanner = JSONScanner(
-            trimmed, at: .init(file: file, byte: Self.start + first, syntaxReason: .headerNotJSON))
-        try readObject(&scanner)
-        guard scanner.position == trimmed.count else {
+        place = JSONPlace(file: file, byte: Self.start + first, syntaxReason: .headerNotJSON)
+        var scanner = JSONScanner(UnsafeBufferPointer(rebasing: bytes[first...last]))
+        try place.naming { try readObject(&scanner) }
+        guard scanner.position == last + 1 - first else {
             throw FormatError(
-                .headerTrailingBytes, file: file, byte: Self.start + first + scanner.position,
-                "bytes other than padding spaces follow the header's object")
+                .headerTrailingBytes, file: file, byte: byte(scanner), "bytes other than padding spaces follow the header's object")
         }
         try checkRanges()
     }
+
+    private static func withoutObject(_ bytes: UnsafeBufferPointer<UInt8>, file: String) -> FormatError {
+        let place = JSONPlace(file: file, byte: start, syntaxReason: .headerNotJSON)
+        var scanner = JSONScanner(bytes)
+        switch scanner.peek() {
+        case .other, .object: return place.error(scanner.syntax("the header must start with its object"))
+        default: return FormatError(.headerNotObject, file: file, byte: start, "the header is not a JSON object")
+        }
+    }
+
+    /// Where in the file a scanner of the header's object is.
+    private func byte(_ scanner: JSONScanner) -> Int { place.byte + scanner.position }
 
     private mutating func readObject(_ scanner: inout JSONScanner) throws {
         var metadata: [String: String]?
@@ -61,7 +69,7 @@ struct SafeTensorsHeader {
         try scanner.object { scanner, name in
             if name == "__metadata__" {
                 guard metadata == nil else {
-                    throw scanner.error(.duplicateMetadata, "\"__metadata__\" stands twice")
+                    throw FormatError(.duplicateMetadata, file: file, byte: byte(scanner), "\"__metadata__\" stands twice")
                 }
                 metadata = try readMetadata(&scanner)
                 return
@@ -69,7 +77,7 @@ struct SafeTensorsHeader {
             try checkName(name)
             guard names.insert(name).inserted else {
                 throw FormatError(
-                    .duplicateTensor, file: file, byte: scanner.place.byte + scanner.position, tensor: name,
+                    .duplicateTensor, file: file, byte: byte(scanner), tensor: name,
                     "the name stands twice in the header")
             }
             tensors.append(try readEntry(&scanner, name))
@@ -82,18 +90,18 @@ struct SafeTensorsHeader {
         var metadata: [String: String] = [:]
         guard scanner.peek() == .object else {
             throw FormatError(
-                .metadataNotStrings, file: file, byte: scanner.place.byte + scanner.position,
+                .metadataNotStrings, file: file, byte: byte(scanner),
                 "\"__metadata__\" must map strings to strings")
         }
         try scanner.object { scanner, key in
             guard scanner.peek() == .string else {
                 throw FormatError(
-                    .metadataNotStrings, file: file, byte: scanner.place.byte + scanner.position, column: key,
+                    .metadataNotStrings, file: file, byte: byte(scanner), column: key,
                     "\"__metadata__\" must map strings to strings")
             }
             guard metadata.updateValue(try scanner.string(), forKey: key) == nil else {
                 throw FormatError(
-                    .duplicateMetadataKey, file: file, byte: scanner.place.byte + scanner.position, column: key,
+                    .duplicateMetadataKey, file: file, byte: byte(scanner), column: key,
                     "the key stands twice in \"__metadata__\"")
             }
         }
@@ -121,7 +129,7 @@ struct SafeTensorsHeader {
     private func readEntry(_ scanner: inout JSONScanner, _ name: String) throws -> SafeTensorInfo {
         guard scanner.peek() == .object else {
             throw FormatError(
-                .entryNotObject, file: file, byte: scanner.place.byte + scanner.position, tensor: name,
+                .entryNotObject, file: file, byte: byte(scanner), tensor: name,
                 "the tensor's entry is not an object")
         }
         let reader = SafeTensorsEntryReader(file: file, name: name, dataSize: dataSize)

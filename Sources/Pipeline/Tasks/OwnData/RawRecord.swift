@@ -86,7 +86,7 @@ struct RawRecordReader {
         let bytes = list.utf8
         if bytes.allSatisfy({ $0 == 0x20 }) { return [] }
         if bytes.first == UInt8(ascii: "[") {
-            let json = JSONScanner.Place(file: source.file, line: source.line)
+            let json = JSONPlace(file: source.file, line: source.line)
             let value = try Array(bytes).withUnsafeBufferPointer { try JSONTree(parsing: $0, at: json) }
             guard case .array(let elements) = value else { throw wrongType(place.column, "an array of labels", value) }
             return try elements.map { try checked(name(of: $0, place.column), place) }

@@ -1,8 +1,8 @@
 /// Well-formedness of UTF-8 as the Unicode standard defines it (table 3-7): no overlong forms, no surrogates, nothing
 /// above U+10FFFF.
-enum UTF8Validation {
+public enum UTF8Validation {
     /// The offset of the first byte of the first ill-formed sequence, or nil when all of `bytes` is well formed.
-    static func firstInvalid(in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
+    public static func firstInvalid(in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
         guard let base = bytes.baseAddress else { return nil }
         let raw = UnsafeRawPointer(base)
         let count = bytes.count

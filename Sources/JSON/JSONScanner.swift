@@ -1,37 +1,43 @@
-/// A strict JSON reader (RFC 8259) over bytes that are already known to be UTF-8, driven by its caller one value at a
-/// time.
+/// A strict JSON reader (RFC 8259), driven by its caller one value at a time.
 ///
-/// It takes no memory beyond the strings it returns, so a caller that knows what it expects refuses the rest early.
-struct JSONScanner {
-    /// Where the bytes come from, for error messages.
-    struct Place {
-        let file: String
-        var line: Int?
-        /// Offset of the first byte in the file.
-        var byte = 0
-        /// The code for text that is not JSON.
-        var syntaxReason = FormatReason.jsonSyntax
-    }
-
-    enum Kind {
+/// It takes no memory beyond the strings it returns, so a caller that knows what it expects refuses the rest early. It refuses lone
+/// surrogates, numbers of more than 512 characters and more than 64 levels, and leaves to its caller what a key that stands twice means.
+/// Everything it throws is a `JSONFault`.
+public struct JSONScanner {
+    public enum Kind: Sendable {
         case object, array, string, number, boolean, null, other
     }
 
-    static let deepest = 64
+    public static let deepest = 64
     static let longestNumber = 512
 
     private let bytes: UnsafeBufferPointer<UInt8>
-    let place: Place
-    private(set) var position = 0
+    public private(set) var position = 0
     private var depth = 0
 
-    init(_ bytes: UnsafeBufferPointer<UInt8>, at place: Place) {
+    /// - Parameter bytes: known to be UTF-8, and there for as long as the scanner is.
+    public init(_ bytes: UnsafeBufferPointer<UInt8>) {
         self.bytes = bytes
-        self.place = place
+    }
+
+    /// Reads one value that takes all of `bytes`, but for white space around it.
+    ///
+    /// - Throws: `JSONFault`, also where the bytes are not UTF-8, and what `value` throws.
+    public static func read<Value>(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ value: (inout JSONScanner) throws -> Value
+    ) throws -> Value {
+        if let position = UTF8Validation.firstInvalid(in: bytes) {
+            throw JSONFault(
+                .invalidUTF8, byte: position, "the text is not valid UTF-8", found: "byte 0x" + String(bytes[position], radix: 16))
+        }
+        var scanner = JSONScanner(bytes)
+        let result = try value(&scanner)
+        try scanner.finish()
+        return result
     }
 
     /// What the next value is, without reading it.
-    mutating func peek() -> Kind {
+    public mutating func peek() -> Kind {
         skipSpace()
         guard position < bytes.count else { return .other }
         switch bytes[position] {
@@ -46,7 +52,7 @@ struct JSONScanner {
     }
 
     /// Reads an object. `member` must read exactly one value each time; it sees duplicate keys and judges them.
-    mutating func object(_ member: (inout JSONScanner, String) throws -> Void) throws {
+    public mutating func object(_ member: (inout JSONScanner, String) throws -> Void) throws {
         try enter(UInt8(ascii: "{"))
         skipSpace()
         if take(UInt8(ascii: "}")) {
@@ -65,7 +71,7 @@ struct JSONScanner {
     }
 
     /// Reads an array. `element` must read exactly one value each time.
-    mutating func array(_ element: (inout JSONScanner) throws -> Void) throws {
+    public mutating func array(_ element: (inout JSONScanner) throws -> Void) throws {
         try enter(UInt8(ascii: "["))
         skipSpace()
         if take(UInt8(ascii: "]")) {
@@ -80,7 +86,8 @@ struct JSONScanner {
         depth -= 1
     }
 
-    mutating func string() throws -> String {
+    /// Its bytes are those of the file but for escapes, which are resolved.
+    public mutating func string() throws -> String {
         skipSpace()
         guard take(UInt8(ascii: "\"")) else { throw syntax("a string is missing") }
         let start = position
@@ -106,7 +113,7 @@ struct JSONScanner {
         throw syntax("a string is not closed")
     }
 
-    mutating func number() throws -> JSONNumber {
+    public mutating func number() throws -> JSONNumber {
         skipSpace()
         let start = position
         let isNegative = take(UInt8(ascii: "-"))
@@ -124,40 +131,41 @@ struct JSONScanner {
             guard takeDigits() > 0 else { throw syntax("a number has no digits in its exponent") }
         }
         guard position - start <= Self.longestNumber else {
-            throw error(.jsonNumberRange, "a number has too many digits", byte: start)
+            throw fault(.numberRange, byte: start, "a number has too many digits")
         }
         let literal = String(decoding: UnsafeBufferPointer(rebasing: bytes[start..<position]), as: UTF8.self)
         return JSONNumber(literal: literal, isInteger: isInteger, isNegative: isNegative)
     }
 
-    mutating func boolean() throws -> Bool {
+    public mutating func boolean() throws -> Bool {
         skipSpace()
         if takeWord("true") { return true }
         if takeWord("false") { return false }
         throw syntax("true or false is missing")
     }
 
-    mutating func null() throws {
+    public mutating func null() throws {
         skipSpace()
         guard takeWord("null") else { throw syntax("null is missing") }
     }
 
     /// Refuses anything but white space after the value.
-    mutating func finish() throws {
+    public mutating func finish() throws {
         skipSpace()
         guard position == bytes.count else {
-            throw error(.jsonTrailingBytes, "more bytes follow the JSON value")
+            throw fault(.trailingBytes, "more bytes follow the JSON value")
         }
     }
 
-    func syntax(_ problem: String) -> FormatError {
+    /// That the bytes from here on are not JSON.
+    public func syntax(_ problem: String) -> JSONFault {
         let found = position < bytes.count ? "byte 0x" + String(bytes[position], radix: 16) : "the end"
-        return error(place.syntaxReason, "not valid JSON: " + problem, found: found)
+        return fault(.syntax, problem, found: found)
     }
 
-    func error(_ reason: FormatReason, _ problem: String, byte: Int? = nil, found: String? = nil) -> FormatError {
-        FormatError(
-            reason, file: place.file, line: place.line, byte: place.byte + (byte ?? position), problem, found: found)
+    /// - Parameter byte: the scanner's position by default.
+    public func fault(_ reason: JSONFault.Reason, byte: Int? = nil, _ problem: String, found: String? = nil) -> JSONFault {
+        JSONFault(reason, byte: byte ?? position, problem, found: found)
     }
 
     // MARK: - Pieces
@@ -169,7 +177,7 @@ struct JSONScanner {
         }
         depth += 1
         guard depth <= Self.deepest else {
-            throw error(.jsonTooDeep, "the JSON is nested more than \(Self.deepest) levels deep")
+            throw fault(.tooDeep, "the JSON is nested more than \(Self.deepest) levels deep")
         }
     }
 
