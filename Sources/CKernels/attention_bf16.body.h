@@ -121,21 +121,25 @@ INLINE void attend_head_of(attention_job *job, int64_t b, int64_t h, bool is_las
     int64_t first = a->starts[b], L = a->starts[b + 1] - first;
     size_t most = (size_t)head_scratch_at(NULL, a->longest, D, false).size * sizeof(uint32_t);
     head_scratch s = head_scratch_at(ck_worker_scratch(job->context, worker, most), L, D, false);
-    ck_elements q = after((ck_elements){a->qkv.at, half}, first * 3 * C + h * D), k = after(q, C), v = after(q, 2 * C);
-    ck_elements out = after((ck_elements){a->context.at, half}, first * C + h * D);
+    query_rows r = queries_of(a, b, L);
+    ck_elements q = first_query(a, r, h, (ck_elements){a->qkv.at, half}, (ck_elements){a->first_q.at, half});
+    ck_elements k = after((ck_elements){a->qkv.at, half}, first * 3 * C + C + h * D), v = after(k, C);
+    ck_elements out = after((ck_elements){a->context.at, half}, r.row * C + h * D);
     UNITS_BEGIN();
     pack_b_pairs(k, 1, 3 * C, D, L, s.k_across);
     pack_b_pairs(v, 3 * C, 1, L, D, s.v_down);
     float scale = 1.f / sqrtf((float)D), to_two = scale * LOG2_E;
     drop_rate rate = drop_rate_of(a->probability);
-    for (int64_t r0 = 0; r0 < L; r0 += CHUNK) {
-        int64_t rows = L - r0 < CHUNK ? L - r0 : CHUNK;
+    for (int64_t r0 = 0; r0 < r.count; r0 += CHUNK) {
+        int64_t rows = r.count - r0 < CHUNK ? r.count - r0 : CHUNK;
         float inverse[CHUNK];
-        pack_a_pairs(after(q, r0 * 3 * C), 3 * C, 1, rows, D, s.q_rows);
+        pack_a_pairs(after(q, r0 * r.step), r.step, 1, rows, D, s.q_rows);
         chunk_scores(rows, D, s.q_rows, s.k_across, s.scores, s.lanes);
         for (int64_t i = 0; i < rows; i++) {
             if (!is_last) {
-                for (int64_t part = 0; part < 3; part++) ask_for(after(q, (r0 + i) * 3 * C + part * C + D), D);
+                ask_for(after(q, (r0 + i) * r.step + D), D);
+                ask_for(after(k, (r0 + i) * 3 * C + D), D);
+                ask_for(after(v, (r0 + i) * 3 * C + D), D);
                 ask_to_write(after(out, (r0 + i) * C + D), D);
             }
             const float *row = s.scores + i * s.lanes;
@@ -145,7 +149,7 @@ INLINE void attend_head_of(attention_job *job, int64_t b, int64_t h, bool is_las
             for (; j + W <= L; j += W) top = max_f(top, load(row + j));
             if (j < L) top = max_f(top, select_f(first_lanes(L - j), load(row + j), splat(-INFINITY)));
             float m = max_lanes(top), shift = m * to_two;
-            uint64_t key = rate.on ? row_key(a->key + (uint64_t)h, a->example[first + r0 + i], (int32_t)(r0 + i)) : 0;
+            uint64_t key = rate.on ? row_key(a->key + (uint64_t)h, a->example[r.row + r0 + i], (int32_t)(r0 + i)) : 0;
             for (j = 0; j < s.lanes; j += 2 * W) {
                 vf x = power_of_two(load(row + j) * to_two - shift), y = power_of_two(load(row + j + W) * to_two - shift);
                 if (L - j < 2 * W) {
@@ -160,7 +164,7 @@ INLINE void attend_head_of(attention_job *job, int64_t b, int64_t h, bool is_las
                 store_pairs(p + j / 2, pair_within(x, y));
             }
             float total = sum_lanes(sum);
-            a->log_sum[(first + r0 + i) * a->H + h] = m * scale + logf(total);
+            a->log_sum[(r.row + r0 + i) * a->H + h] = m * scale + logf(total);
             inverse[i] = 1.f / total;
         }
         head_product(rows, s.width, pairs_of(L), s.p_rows, (a_layout){s.row, 1, H_ROWS * s.row}, s.v_down, s.out, false);
@@ -192,21 +196,24 @@ INLINE void attend_backward_head_of(attention_job *job, int64_t b, int64_t h, bo
     int64_t first = a->starts[b], L = a->starts[b + 1] - first;
     size_t most = (size_t)head_scratch_at(NULL, a->longest, D, true).size * sizeof(uint32_t);
     head_scratch s = head_scratch_at(ck_worker_scratch(job->context, worker, most), L, D, true);
-    ck_elements q = after((ck_elements){a->qkv.at, half}, first * 3 * C + h * D), k = after(q, C), v = after(q, 2 * C);
-    ck_elements out = after((ck_elements){a->context.at, half}, first * C + h * D);
-    ck_elements dout = after((ck_elements){job->d_context.at, half}, first * C + h * D);
-    ck_elements dq = after((ck_elements){job->dqkv.at, half}, first * 3 * C + h * D), dk = after(dq, C), dv = after(dq, 2 * C);
+    query_rows r = queries_of(a, b, L);
+    ck_elements q = first_query(a, r, h, (ck_elements){a->qkv.at, half}, (ck_elements){a->first_q.at, half});
+    ck_elements k = after((ck_elements){a->qkv.at, half}, first * 3 * C + C + h * D), v = after(k, C);
+    ck_elements out = after((ck_elements){a->context.at, half}, r.row * C + h * D);
+    ck_elements dout = after((ck_elements){job->d_context.at, half}, r.row * C + h * D);
+    ck_elements dq = first_query(a, r, h, (ck_elements){job->dqkv.at, half}, (ck_elements){job->d_first_q.at, half});
+    ck_elements dk = after((ck_elements){job->dqkv.at, half}, first * 3 * C + C + h * D), dv = after(dk, C);
     UNITS_BEGIN();
     pack_b_pairs(k, 1, 3 * C, D, L, s.k_across);
     pack_b_pairs(v, 1, 3 * C, D, L, s.v_across);
     pack_b_pairs(k, 3 * C, 1, L, D, s.k_down);
     float scale = 1.f / sqrtf((float)D), to_two = scale * LOG2_E;
     drop_rate rate = drop_rate_of(a->probability);
-    for (int64_t r0 = 0; r0 < L; r0 += CHUNK) {
-        int64_t rows = L - r0 < CHUNK ? L - r0 : CHUNK, pairs = (rows + 1) / 2;
-        pack_a_pairs(after(q, r0 * 3 * C), 3 * C, 1, rows, D, s.q_rows);
+    for (int64_t r0 = 0; r0 < r.count; r0 += CHUNK) {
+        int64_t rows = r.count - r0 < CHUNK ? r.count - r0 : CHUNK, pairs = (rows + 1) / 2;
+        pack_a_pairs(after(q, r0 * r.step), r.step, 1, rows, D, s.q_rows);
         pack_a_pairs(after(dout, r0 * C), C, 1, rows, D, s.d_rows);
-        pack_b_pairs(after(q, r0 * 3 * C), 3 * C, 1, rows, D, s.q_panels);
+        pack_b_pairs(after(q, r0 * r.step), r.step, 1, rows, D, s.q_panels);
         pack_b_pairs(after(dout, r0 * C), C, 1, rows, D, s.d_panels);
         chunk_scores(rows, D, s.q_rows, s.k_across, s.scores, s.lanes);
         chunk_scores(rows, D, s.d_rows, s.v_across, s.d_scores, s.lanes);
@@ -220,13 +227,17 @@ INLINE void attend_backward_head_of(attention_job *job, int64_t b, int64_t h, bo
                 vf dot = {0};
                 for (int64_t n = 0; n < D; n += W) dot += load_elements(dout, t * C + n, D - n) * load_elements(out, t * C + n, D - n);
                 center[e] = sum_lanes(dot);
-                shift[e] = a->log_sum[(first + t) * a->H + h] * LOG2_E;
-                if (rate.on) key[e] = row_key(a->key + (uint64_t)h, a->example[first + t], (int32_t)t);
+                shift[e] = a->log_sum[(r.row + t) * a->H + h] * LOG2_E;
+                if (rate.on) key[e] = row_key(a->key + (uint64_t)h, a->example[r.row + t], (int32_t)t);
                 if (is_last) continue;
-                for (int64_t part = 0; part < 3; part++) ask_for(after(q, t * 3 * C + part * C + D), D);
+                ask_for(after(q, t * r.step + D), D);
+                ask_for(after(k, t * 3 * C + D), D);
+                ask_for(after(v, t * 3 * C + D), D);
                 ask_for(after(dout, t * C + D), D);
                 ask_for(after(out, t * C + D), D);
-                for (int64_t part = 0; part < 3; part++) ask_to_write(after(dq, t * 3 * C + part * C + D), D);
+                ask_to_write(after(dq, t * r.step + D), D);
+                ask_to_write(after(dk, t * 3 * C + D), D);
+                ask_to_write(after(dv, t * 3 * C + D), D);
             }
             for (int64_t j = 0; j < s.lanes; j += 2 * W) {
                 vf p[2][2], d[2][2];
@@ -253,7 +264,7 @@ INLINE void attend_backward_head_of(attention_job *job, int64_t b, int64_t h, bo
             }
         }
         head_product(rows, s.width, pairs_of(L), s.p_rows, (a_layout){s.row, 1, H_ROWS * s.row}, s.k_down, s.out, false);
-        write_head(after(dq, r0 * 3 * C), 3 * C, s.out, s.width, rows, D, NULL);
+        write_head(after(dq, r0 * r.step), r.step, s.out, s.width, rows, D, NULL);
         a_layout layout = keys_by_queries(s.p_columns, pairs, s.lanes, s.spare);
         head_product(L, s.width, pairs_of(rows), s.p_columns, layout, s.d_panels, s.d_values, r0 > 0);
         keys_by_queries(s.s_columns, pairs, s.lanes, s.spare);

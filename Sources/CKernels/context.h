@@ -29,7 +29,7 @@ typedef struct {
     void (*embed_backward_norm)(ck_context *, const ck_embedding *, float *, float *, float *);
     void (*scatter_add)(ck_context *, int64_t, int64_t, const int32_t *, const float *, float *);
     void (*attend)(ck_context *, const ck_attention *);
-    void (*attend_backward)(ck_context *, const ck_attention *, ck_elements, ck_elements);
+    void (*attend_backward)(ck_context *, const ck_attention *, ck_elements, ck_elements, ck_elements);
     double (*ceiling)(ck_context *, ck_format, int64_t);
 } ck_table;
 

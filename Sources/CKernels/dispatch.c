@@ -113,7 +113,7 @@ void ck_scatter_add(ck_context *context, int64_t T, int64_t C, const int32_t *in
     TABLE->scatter_add(context, T, C, index, dz, table);
 }
 void ck_attend(ck_context *context, const ck_attention *a) { TABLE->attend(context, a); }
-void ck_attend_backward(ck_context *context, const ck_attention *a, ck_elements d_context, ck_elements dqkv) {
-    TABLE->attend_backward(context, a, d_context, dqkv);
+void ck_attend_backward(ck_context *context, const ck_attention *a, ck_elements d_context, ck_elements dqkv, ck_elements d_first_q) {
+    TABLE->attend_backward(context, a, d_context, dqkv, d_first_q);
 }
 double ck_ceiling(ck_context *context, ck_format format, int64_t rounds) { return TABLE->ceiling(context, format, rounds); }

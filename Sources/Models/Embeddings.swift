@@ -29,7 +29,7 @@ struct Embeddings<B: Backend> {
         var pass = EmbeddingPass(
             T: p.T, C: width, ids: p.batch.ids, positions: p.batch.positionRows, types: p.batch.types,
             word: p.weights + word, position: p.weights + position, type: p.weights + type, norm: norm.norm(p.weights),
-            dropout: p.tokenDropout(\.hidden, site: DropoutSite.embeddings), z: workspace(z),
+            dropout: p.dropout(\.hidden, site: DropoutSite.embeddings, over: .tokens), z: workspace(z),
             statistics: workspace(statistics), y: workspace(y))
         pass.noise = p.noise
         return pass

@@ -20,20 +20,25 @@ struct ForwardPass<B: Backend> {
 
     var T: Int { batch.tokenCount }
 
+    /// How many of these rows there are in this pass.
+    func count(_ rows: BlockRows) -> Int {
+        switch rows {
+        case .tokens: batch.tokenCount
+        case .firstTokens: batch.sequenceCount
+        }
+    }
+
     /// What a compact place holds in this pass.
     func elements(_ workspace: Workspace<B.Scalar>, _ slot: Workspace<B.Scalar>.CompactSlot) -> Elements<B.Scalar> {
         workspace(slot, isBF16: keepsBF16)
     }
 
-    /// Dropout over tokens at a site; probability 0 outside training.
-    func tokenDropout(_ rate: KeyPath<DropoutRates, Float>, site: UInt64) -> Dropout {
-        Dropout(key: dropout?.key(site: site) ?? 0, probability: dropout?[keyPath: rate] ?? 0, example: batch.examples,
-                position: batch.positions)
-    }
-
-    /// Dropout over whole sequences (one row each) at a site.
-    func sequenceDropout(_ rate: KeyPath<DropoutRates, Float>, site: UInt64) -> Dropout {
-        Dropout(key: dropout?.key(site: site) ?? 0, probability: dropout?[keyPath: rate] ?? 0,
-                example: batch.sequenceExamples, position: batch.zeros)
+    /// Dropout over rows at a site; probability 0 outside training. A first token has one mask, whichever rows it is among.
+    func dropout(_ rate: KeyPath<DropoutRates, Float>, site: UInt64, over rows: BlockRows) -> Dropout {
+        let (example, position) = switch rows {
+        case .tokens: (UnsafePointer(batch.examples), UnsafePointer(batch.positions))
+        case .firstTokens: (UnsafePointer(batch.sequenceExamples), batch.zeros)
+        }
+        return Dropout(key: dropout?.key(site: site) ?? 0, probability: dropout?[keyPath: rate] ?? 0, example: example, position: position)
     }
 }

@@ -34,7 +34,7 @@ public final class SequenceModel<B: Backend> {
         let workspace = Workspace<B.Scalar>()
         _ = Embeddings<B>(configuration, tokens: 0, layout: &layout, workspace: workspace)
         for i in 0..<configuration.layerCount {
-            _ = EncoderLayer<B>(configuration, layer: i, tokens: 0, layout: &layout, workspace: workspace)
+            _ = EncoderLayer<B>(configuration, layer: i, tokens: 0, sequences: 0, layout: &layout, workspace: workspace)
         }
         _ = SequenceHead<B>(configuration, outputs: head.outputs, sequences: 0, layout: &layout, workspace: workspace)
         return layout
@@ -58,16 +58,18 @@ public final class SequenceModel<B: Backend> {
         var layers: [EncoderLayer<B>] = []
         let mark = workspace.mark
         for i in 0..<configuration.layerCount {
-            // Without a backward pass every layer may use the same memory: its input is dead when its output is written.
-            if !trains { workspace.mark = mark }
-            layers.append(EncoderLayer(configuration, layer: i, tokens: tokenCapacity, layout: &layout, workspace: workspace))
+            // Without a backward pass layers may use the same memory: their input is dead when their output is written. The last one's
+            // places are others, and would lie in its input.
+            if !trains, i < configuration.layerCount - 1 { workspace.mark = mark }
+            layers.append(EncoderLayer(configuration, layer: i, tokens: tokenCapacity, sequences: sequenceCapacity, layout: &layout,
+                                       workspace: workspace))
         }
         self.layers = layers
         sequenceHead = SequenceHead(configuration, outputs: head.outputs, sequences: sequenceCapacity, layout: &layout,
                                     workspace: workspace)
         workspace.endSet()
         activated = workspace.planCompact(tokenCapacity * configuration.intermediateSize)
-        scratch = trains ? BackwardScratch(configuration, tokens: tokenCapacity, inner: activated, workspace: workspace) : nil
+        scratch = trains ? BackwardScratch(configuration, tokens: tokenCapacity, sequences: sequenceCapacity, inner: activated, workspace: workspace) : nil
         self.layout = layout
         workspace.commit(sets: activationSets)
         pending = Array(repeating: nil, count: activationSets)

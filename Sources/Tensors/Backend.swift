@@ -54,8 +54,11 @@ public protocol Backend: AnyObject {
     /// context = drop(softmax(q·kᵀ/√D))·v per sequence and head, on packed sequences.
     func attend(_ attention: AttentionPass<Scalar>)
 
-    /// Backward of `attend`: overwrites dqkv [T, 3C] from dContext [T, C], all of one kind of elements.
-    func attendBackward(_ attention: AttentionPass<Scalar>, dContext: Elements<Scalar>, dqkv: Elements<Scalar>)
+    /// Backward of `attend`: overwrites dqkv [T, 3C] from dContext, which has the shape of `context`, all of one kind of elements.
+    ///
+    /// - Parameter dFirstQueries: [B, C], with `firstQueries` overwritten in the place of dqkv's first third, which is left as it is.
+    func attendBackward(_ attention: AttentionPass<Scalar>, dContext: Elements<Scalar>, dqkv: Elements<Scalar>,
+                        dFirstQueries: Elements<Scalar>?)
 }
 
 extension Backend {
@@ -174,6 +177,9 @@ public struct EmbeddingPass<Scalar> {
 }
 
 /// Arguments of `attend`: token t holds q, k, v at qkv[t, 0], [t, C], [t, 2C].
+///
+/// With `firstQueries` the first token of each sequence, which is not empty, is its only query; R, the number of queries, is B then, and
+/// else T.
 public struct AttentionPass<Scalar> {
     /// Sequences, tokens, heads, head width, length of the longest sequence.
     public var B: Int, T: Int, H: Int, D: Int, longest: Int
@@ -183,12 +189,15 @@ public struct AttentionPass<Scalar> {
     public var dropout: Dropout
     /// [T, 3C]
     public var qkv: Elements<Scalar>
-    /// [T, C], [T, H]: the output, of the kind of elements of qkv, and log Σ exp of each row of scores.
+    /// [B, C], of the kind of elements of qkv, where only first tokens are queries: their q, which is not read from qkv then.
+    public var firstQueries: Elements<Scalar>?
+    /// [R, C], [R, H]: the output, of the kind of elements of qkv, and log Σ exp of each row of scores.
     public var context: Elements<Scalar>, logSum: UnsafeMutablePointer<Scalar>
 
     public init(B: Int, T: Int, H: Int, D: Int, longest: Int, starts: UnsafePointer<Int32>, dropout: Dropout,
-                qkv: Elements<Scalar>, context: Elements<Scalar>,
+                qkv: Elements<Scalar>, firstQueries: Elements<Scalar>? = nil, context: Elements<Scalar>,
                 logSum: UnsafeMutablePointer<Scalar>) {
+        self.firstQueries = firstQueries
         (self.B, self.T, self.H, self.D, self.longest, self.starts) = (B, T, H, D, longest, starts)
         (self.dropout, self.qkv, self.context, self.logSum) = (dropout, qkv, context, logSum)
     }

@@ -42,7 +42,7 @@ public final class CPUBackend: Backend {
     public var name: String { "cpu-\(instructionSet)" }
 
     /// What a result may depend on besides its inputs: device, kernels with their revision from the second on, and number format, for
-    /// example `cpu-avx2-fp32` or `cpu-amx.3-bf16`.
+    /// example `cpu-avx2.2-fp32` or `cpu-amx.4-bf16`.
     public var numericPath: String {
         "\(name)\(instructionSet.revision == 1 ? "" : ".\(instructionSet.revision)")-\(precision)"
     }
@@ -159,9 +159,13 @@ public final class CPUBackend: Backend {
         counts.countForward(a)
     }
 
-    public func attendBackward(_ a: AttentionPass<Float>, dContext: Elements<Float>, dqkv: Elements<Float>) {
-        var pass = kernel(a, dContext, dqkv)
-        timed(.attentionBackward) { ck_attend_backward(context, &pass, dContext.kernel, dqkv.kernel) }
+    public func attendBackward(_ a: AttentionPass<Float>, dContext: Elements<Float>, dqkv: Elements<Float>,
+                               dFirstQueries: Elements<Float>?) {
+        precondition((a.firstQueries == nil) == (dFirstQueries == nil), "first queries have a gradient, and nothing else has it there")
+        var pass = kernel(a, dContext, dqkv, dFirstQueries ?? dqkv)
+        timed(.attentionBackward) {
+            ck_attend_backward(context, &pass, dContext.kernel, dqkv.kernel, (dFirstQueries ?? dqkv).kernel)
+        }
         counts.countBackward(a)
     }
 }
@@ -203,10 +207,10 @@ extension Precision {
 extension CPUBackend {
     private func kernel(_ a: AttentionPass<Float>, _ others: Elements<Float>...) -> ck_attention {
         precondition(keepsBF16 || !a.qkv.isBF16, "this attention takes float32 only")
-        precondition((others + [a.context]).allSatisfy { $0.isBF16 == a.qkv.isBF16 }, "attention's arrays are of one kind")
+        precondition((others + [a.context, a.firstQueries ?? a.qkv]).allSatisfy { $0.isBF16 == a.qkv.isBF16 }, "attention's arrays are of one kind")
         return ck_attention(
             format: precision.kernel, B: Int64(a.B), H: Int64(a.H), D: Int64(a.D), starts: a.starts,
-            example: a.dropout.example, key: a.dropout.key, probability: a.dropout.probability, qkv: a.qkv.kernel,
-            context: a.context.kernel, log_sum: a.logSum, longest: Int64(a.longest))
+            example: a.dropout.example, key: a.dropout.key, probability: a.dropout.probability,
+            first_only: a.firstQueries != nil, qkv: a.qkv.kernel, first_q: (a.firstQueries ?? a.qkv).kernel, context: a.context.kernel, log_sum: a.logSum, longest: Int64(a.longest))
     }
 }

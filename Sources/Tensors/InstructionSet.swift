@@ -37,13 +37,13 @@ extension CPUBackend {
         public var multipliesBF16: Bool { rawValue >= InstructionSet.avx512bf16.rawValue }
         /// Whether these units multiply whole tiles.
         var hasTiles: Bool { self == .amx || self == .emulatedAMX }
-        /// Of the set's kernels, raised with every change of them that changes a bit of any result, so that evaluations computed before
+        /// Of the set's kernels and what models do with them, raised with every change that changes a bit of any result, so that evaluations computed before
         /// are not taken for what would be computed now, and no run goes on with other kernels than it began with.
         public var revision: Int {
             switch self {
-            case .baseline, .avx2: 1
-            case .avx512: 2
-            case .avx512bf16, .amx, .emulatedAVX512BF16, .emulatedAMX: 3
+            case .baseline, .avx2: 2
+            case .avx512: 3
+            case .avx512bf16, .amx, .emulatedAVX512BF16, .emulatedAMX: 4
             }
         }
         public var isEmulated: Bool { rawValue >= InstructionSet.emulatedAVX512BF16.rawValue }

@@ -47,11 +47,11 @@ public struct ProductCounts: Hashable, Sendable {
 
     mutating func countBackward<Scalar>(_ a: AttentionPass<Scalar>) { attentionGradient += 5 * Self.size(a) }
 
-    /// Σ over sequences of length²·C: one product of all heads.
+    /// Σ over sequences of queries·length·C: one product of all heads.
     private static func size<Scalar>(_ a: AttentionPass<Scalar>) -> Int {
         (0..<a.B).reduce(0) { sum, b in
             let length = Int(a.starts[b + 1] - a.starts[b])
-            return sum + length * length * a.H * a.D
+            return sum + (a.firstQueries == nil ? length : 1) * length * a.H * a.D
         }
     }
 }

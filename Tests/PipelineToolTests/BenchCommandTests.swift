@@ -33,7 +33,7 @@ import Testing
             let done = try Tool.run(words + ["--precision", format], environment: ["PIPELINE_KERNELS": "baseline"], in: Scratch())
             let report = try JSONValue(parsing: Array(done.output.utf8))
             #expect(report["precision"]?.stringValue == format)
-            #expect(report["numeric_path"]?.stringValue == "cpu-baseline-\(format)")
+            #expect(report["numeric_path"]?.stringValue == "cpu-baseline.2-\(format)")
         }
         for words in [words, ["store", "list"]] {
             let done = try Tool.run(words, environment: ["PIPELINE_KERNELS": "avx3"], in: Scratch())

@@ -58,7 +58,7 @@ struct AttentionCase: OperationCase {
             qkv: qkv.elements, context: context.elements, logSum: logSum.pointer)
         withExtendedLifetime((starts, example, position, qkv, dContext)) {
             backend.attend(pass)
-            backend.attendBackward(pass, dContext: dContext.elements, dqkv: dqkv.elements)
+            backend.attendBackward(pass, dContext: dContext.elements, dqkv: dqkv.elements, dFirstQueries: nil)
         }
         return [("context", context), ("logSum", logSum), ("dqkv", dqkv)].map {
             Output(name: $0.0, values: $0.1.values)

@@ -42,6 +42,63 @@ struct AttentionTests {
         expectAgreement(AttentionCase(H: 2, D: 5, lengths: []))
     }
 
+    /// With the gradient of every other row zero, the rest of what all queries give is zero, or not asked for.
+    @Test("of first tokens alone gives what all queries give there", arguments: [[1], [2, 1], [130, 1, 17], [5, 16, 33, 1, 64, 7], [513]])
+    func firstTokens(lengths: [Int]) {
+        for (H, D) in [(3, 10), (2, 64), (12, 32)] {
+            let attention = AttentionCase(H: H, D: D, lengths: lengths, probability: 0.1, firstExample: 3)
+            let rounded = AttentionCase(H: H, D: D, lengths: lengths, probability: 0.1, firstExample: 3, precision: .bf16)
+            if lengths.count < 4 { expectFirstTokens(attention, on: ReferenceBackend<Double>(), "reference") }
+            for set in CPUBackend.InstructionSet.availableForBF16 {
+                expectFirstTokens(attention, on: CPUBackend(threads: 2, instructionSet: set), "\(set)")
+                let backend = CPUBackend(threads: 2, instructionSet: set, precision: .bf16)
+                expectFirstTokens(rounded, on: backend, "\(set), bf16")
+                if backend.keepsBF16 {
+                    expectFirstTokens(rounded, on: CompactBackend(backend, isTwin: false), "\(set), bfloat16 in memory")
+                }
+            }
+        }
+    }
+
+    private func expectFirstTokens<B: Backend>(_ attention: AttentionCase, on backend: B, _ name: String) {
+        let (C, H, n, lengths) = (attention.C, attention.H, attention.lengths.count, attention.lengths), starts = attention.starts
+        var (qkv, dContext) = attention.inputs
+        for t in 0..<attention.T where !starts.contains(t) { for c in 0..<C { dContext[t * C + c] = 0 } }
+        let all = attention.run(on: backend, qkv: qkv, dContext: dContext).map(\.values)
+        func rows<T>(_ x: [T], _ width: Int, _ columns: Range<Int>) -> [T] {
+            starts.dropLast().flatMap { x[$0 * width + columns.lowerBound..<$0 * width + columns.upperBound] }
+        }
+        /// −0 is 0.
+        func expectEqual(_ a: [B.Scalar], _ b: [B.Scalar], _ what: String) {
+            let different = zip(a, b).enumerated().first { $0.element.0 != $0.element.1 }
+            #expect(a.count == b.count && different == nil, "\(what), \(name)")
+        }
+        let queries = Block<B.Scalar>(rows(qkv, 3 * C, 0..<C))
+        // What is in their place is neither read nor written.
+        for t in 0..<attention.T { for c in 0..<C { qkv[t * 3 * C + c] = .nan } }
+        let keys = Block<B.Scalar>(qkv), gradient = Block<B.Scalar>(rows(dContext, C, 0..<C)), dQueries = Block<B.Scalar>(count: n * C)
+        let dKeys = Block<B.Scalar>([Float](repeating: -7, count: attention.T * 3 * C))
+        let context = Block<B.Scalar>(count: n * C), logSum = Block<B.Scalar>(count: n * H)
+        let indices = [starts, lengths.indices.map { $0 + attention.firstExample }, lengths.map { _ in 0 }].map { IndexBlock($0.map { Int32($0) }) }
+        let pass = AttentionPass(
+            B: n, T: attention.T, H: H, D: attention.D, longest: lengths.max()!, starts: indices[0].pointer,
+            dropout: Dropout(key: attention.key, probability: attention.probability, example: indices[1].pointer, position: indices[2].pointer),
+            qkv: keys.elements, firstQueries: queries.elements, context: context.elements, logSum: logSum.pointer)
+        let before = backend.counts
+        backend.attend(pass)
+        backend.attendBackward(pass, dContext: gradient.elements, dqkv: dKeys.elements, dFirstQueries: dQueries.elements)
+        let work = 7 * attention.T * C, counted = backend.counts
+        #expect(counted.attentionForward - before.attentionForward + counted.attentionGradient - before.attentionGradient == work)
+        withExtendedLifetime((keys, gradient, queries, indices)) {}
+        expectEqual(context.values, rows(all[0], C, 0..<C), "context")
+        expectEqual(logSum.values, rows(all[1], H, 0..<H), "logSum")
+        expectEqual(dQueries.values, rows(all[2], 3 * C, 0..<C), "dq")
+        let both = [dKeys.values, all[2]].map { x in x.enumerated().filter { $0.offset % (3 * C) >= C }.map(\.element) }
+        expectEqual(both[0], both[1], "dk and dv")
+        let untouched = dKeys.values.enumerated().allSatisfy { $0.offset % (3 * C) >= C || $0.element == -7 }
+        #expect(untouched, "\(name)")
+    }
+
     @Test("gives a sequence the same bits whatever its neighbours in the pack",
           arguments: CPUBackend.InstructionSet.available)
     func neighbours(set: CPUBackend.InstructionSet) {

@@ -12,14 +12,14 @@ struct CPUBackendTests {
         let available = CPUBackend.InstructionSet.available
         #expect(available.first == .baseline && available.last == .best)
         #expect(available.map { CPUBackend(threads: 1, instructionSet: $0, precision: .bf16).numericPath }
-            == ["baseline", "avx2", "avx512.2", "avx512bf16.3", "amx.3"].prefix(available.count).map { "cpu-\($0)-bf16" })
+            == ["baseline.2", "avx2.2", "avx512.3", "avx512bf16.4", "amx.4"].prefix(available.count).map { "cpu-\($0)-bf16" })
     }
 
     @Test("calls the kernels of float32 the same whatever units for bfloat16 there are")
     func float32Name() {
         let plain = min(CPUBackend.InstructionSet.best.rawValue, CPUBackend.InstructionSet.avx512.rawValue)
         #expect(CPUBackend(threads: 1).instructionSet.rawValue == plain)
-        #expect(["cpu-baseline-fp32", "cpu-avx2-fp32", "cpu-avx512.2-fp32"][Int(plain)] == CPUBackend(threads: 1).numericPath)
+        #expect(["cpu-baseline.2-fp32", "cpu-avx2.2-fp32", "cpu-avx512.3-fp32"][Int(plain)] == CPUBackend(threads: 1).numericPath)
     }
 
     @Test("takes the precision that the machine has units for")

@@ -89,23 +89,27 @@ final class CompactBackend: Backend {
     }
 
     func attend(_ pass: AttentionPass<Float>) {
-        let qkv = stored(pass.qkv, 3 * pass.T * pass.H * pass.D), context = stored(pass.context, pass.T * pass.H * pass.D)
+        let C = pass.H * pass.D, rows = pass.firstQueries == nil ? pass.T : pass.B
+        let qkv = stored(pass.qkv, 3 * pass.T * C), context = stored(pass.context, rows * C)
+        let firsts = pass.firstQueries.map { stored($0, rows * C) }
         var pass = pass
-        (pass.qkv, pass.context) = (qkv.elements, context.elements)
+        (pass.qkv, pass.firstQueries, pass.context) = (qkv.elements, firsts?.elements, context.elements)
         base.attend(pass)
         context.finish(rounds: true)
-        withExtendedLifetime(qkv) {}
+        withExtendedLifetime((qkv, firsts)) {}
     }
 
-    func attendBackward(_ pass: AttentionPass<Float>, dContext: Elements<Float>, dqkv: Elements<Float>) {
-        let count = pass.T * pass.H * pass.D
-        let qkv = stored(pass.qkv, 3 * count), context = stored(pass.context, count), gradient = stored(dContext, count)
-        let result = stored(dqkv, 3 * count)
+    func attendBackward(_ pass: AttentionPass<Float>, dContext: Elements<Float>, dqkv: Elements<Float>, dFirstQueries: Elements<Float>?) {
+        let C = pass.H * pass.D, count = (pass.firstQueries == nil ? pass.T : pass.B) * C
+        let qkv = stored(pass.qkv, 3 * pass.T * C), context = stored(pass.context, count), gradient = stored(dContext, count)
+        let result = stored(dqkv, 3 * pass.T * C)
+        let firsts = pass.firstQueries.map { stored($0, count) }, firstsResult = dFirstQueries.map { stored($0, count) }
         var pass = pass
-        (pass.qkv, pass.context) = (qkv.elements, context.elements)
-        base.attendBackward(pass, dContext: gradient.elements, dqkv: result.elements)
+        (pass.qkv, pass.firstQueries, pass.context) = (qkv.elements, firsts?.elements, context.elements)
+        base.attendBackward(pass, dContext: gradient.elements, dqkv: result.elements, dFirstQueries: firstsResult?.elements)
         result.finish(rounds: true)
-        withExtendedLifetime((qkv, context, gradient)) {}
+        firstsResult?.finish(rounds: true)
+        withExtendedLifetime((qkv, context, gradient, firsts)) {}
     }
 
     // No array of these is ever bfloat16.

@@ -136,7 +136,7 @@ struct ReferenceBackendTests {
         DropoutRows(probability: probability, rows: T).with { dropout in
             let pass = AttentionPass(B: 3, T: T, H: H, D: D, longest: 4, starts: starts.pointer, dropout: dropout,
                                      qkv: qkv.elements, context: context.elements, logSum: logSum.pointer)
-            reference.attendBackward(pass, dContext: dContext.elements, dqkv: dqkv.elements)
+            reference.attendBackward(pass, dContext: dContext.elements, dqkv: dqkv.elements, dFirstQueries: nil)
             expectGradient(qkv, dqkv.values, "qkv") {
                 reference.attend(pass)
                 return dot(context.values, dContext.values)

@@ -145,21 +145,26 @@ void ck_scatter_add(ck_context *context, int64_t T, int64_t C, const int32_t *in
 
 /// Self-attention of packed sequences: token t holds q, k, v at qkv[t, 0], [t, C], [t, 2C], rows of 3C.
 /// context = drop(softmax(q·kᵀ/√D))·v per sequence and head; log_sum[t,h] = log Σ exp(score).
+/// With first_only the first token of each sequence is its one query: q is first_q [B, C], what qkv has in its place is not
+/// read, and example, context and log_sum have a row a sequence. No sequence is empty then.
 typedef struct {
     ck_format format;            ///< of its products; scores, softmax and dropout are float32
     int64_t B, H, D;
     const int32_t *starts;       ///< [B+1] first token of each sequence
-    const int32_t *example;      ///< [T] as in ck_dropout
+    const int32_t *example;      ///< [T], or [B], as in ck_dropout
     uint64_t key;                ///< of head 0; head h uses key + h
     float probability;
-    ck_elements qkv;
-    ck_elements context;         ///< [T, C]
-    float *log_sum;              ///< [T, H]
+    bool first_only;
+    ck_elements qkv, first_q;
+    ck_elements context;         ///< [T, C], or [B, C]
+    float *log_sum;              ///< [T, H], or [B, H]
     int64_t longest;             ///< length of the longest sequence
 } ck_attention;
 void ck_attend(ck_context *context, const ck_attention *attention);
-/// Backward: dqkv is overwritten. The probabilities are computed again from log_sum.
-void ck_attend_backward(ck_context *context, const ck_attention *attention, ck_elements d_context, ck_elements dqkv);
+/// Backward: dqkv is overwritten; with first_only d_first_q [B, C] in the place of its dq, which is left as it is. The probabilities
+/// are computed again from log_sum.
+void ck_attend_backward(ck_context *context, const ck_attention *attention, ck_elements d_context, ck_elements dqkv,
+                        ck_elements d_first_q);
 
 // ---------------------------------------------------------------------------------------------- measuring
 

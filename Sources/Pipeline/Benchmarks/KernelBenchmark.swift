@@ -1,7 +1,7 @@
 import Models
 import Tensors
 
-/// Times every kernel that the embeddings and one encoder layer of a shape run, forward and backward, on a dense batch.
+/// Times every kernel that the embeddings and one encoder layer of a shape, not the last, run, forward and backward, on a dense batch.
 ///
 /// The model's own code calls them, in its order and with dropout, so data is as near or far as in training.
 public struct KernelBenchmark: Sendable {
@@ -51,9 +51,9 @@ public struct KernelBenchmark: Sendable {
 
     public func run() throws -> Result {
         precondition(rounds >= 1 && (1...512).contains(length) && tokens >= length)
-        let model = BenchmarkModel(shape, layers: 1), batch = tokens / length
+        let model = BenchmarkModel(shape, layers: 2), batch = tokens / length
         let base = CPUBackend(threads: threads, precision: precision)
-        let backend = MeteredBackend(base, model.configuration)
+        let backend = MeteredBackend(base, model.configuration, tokens: batch * length)
         let network = SequenceModel(model.configuration, model.head, backend: backend, tokenCapacity: batch * length,
                                     sequenceCapacity: batch, trains: true)
         let weights = try model.weights(network.layout), gradient = Parameters(layout: network.layout)

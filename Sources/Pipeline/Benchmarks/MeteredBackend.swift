@@ -1,9 +1,9 @@
 import Models
 import Tensors
 
-/// The CPU backend with a note of every kernel that it runs for the embeddings and the encoder layers of one shape.
+/// The CPU backend with a note of every kernel that it runs for the embeddings and the encoder layers of one shape, on all of so many tokens.
 ///
-/// What the head has computed is done and not noted.
+/// What the head has computed, and the last layer of first tokens alone, is done and not noted.
 final class MeteredBackend: Backend {
     typealias Scalar = Float
 
@@ -21,12 +21,13 @@ final class MeteredBackend: Backend {
     }
 
     private let base: CPUBackend
-    private let C: Int, F: Int
+    private let C: Int, F: Int, tokens: Int
     private(set) var calls: [Call] = []
     private var scatters = 0
 
-    init(_ base: CPUBackend, _ configuration: EncoderConfiguration) {
+    init(_ base: CPUBackend, _ configuration: EncoderConfiguration, tokens: Int) {
         self.base = base
+        self.tokens = tokens
         (C, F) = (configuration.hiddenSize, configuration.intermediateSize)
     }
 
@@ -48,28 +49,33 @@ final class MeteredBackend: Backend {
         calls.append(Call(name: name, work: work ?? .products(multiplyAdds: base.counts.total - counted), seconds: seconds))
     }
 
-    /// The linear layer of these sizes.
-    private func layer(inputs: Int, outputs: Int) -> String {
+    /// The linear layer of these sizes; nil for keys and values alone, the last layer's.
+    private func layer(inputs: Int, outputs: Int) -> String? {
         switch (inputs, outputs) {
         case (C, 3 * C): "qkv"
         case (C, C): "attention output"
         case (C, F): "up"
         case (F, C): "down"
+        case (C, 2 * C): nil
         default: preconditionFailure("the encoder has no linear layer from \(inputs) to \(outputs)")
         }
     }
 
     func multiply(_ p: Product<Float>) {
         if p.isFloat32 { return base.multiply(p) }
-        let name = switch p.kind {
-        case .forward: layer(inputs: p.k, outputs: p.n)
-        case .inputGradient: layer(inputs: p.n, outputs: p.k) + " input gradient"
-        case .weightGradient: layer(inputs: p.n, outputs: p.m) + " weight gradient"
+        let (layer, of, rows) = switch p.kind {
+        case .forward: (layer(inputs: p.k, outputs: p.n), "", p.m)
+        case .inputGradient: (layer(inputs: p.n, outputs: p.k), " input gradient", p.m)
+        case .weightGradient: (layer(inputs: p.n, outputs: p.m), " weight gradient", p.k)
         }
-        note(name) { base.multiply(p) }
+        guard let layer, rows == tokens else { return base.multiply(p) }
+        note(layer + of) { base.multiply(p) }
     }
 
     func addColumnSums(rows: Int, columns: Int, _ x: Elements<Float>, stride: Int, into out: Target) {
+        guard rows == tokens, [C, 3 * C, F].contains(columns) else {
+            return base.addColumnSums(rows: rows, columns: columns, x, stride: stride, into: out)
+        }
         let read = rows * columns
         note("bias gradient, \(columns) wide", floats: (x.isBF16 ? 0 : read) + 2 * columns, halves: x.isBF16 ? read : 0) {
             base.addColumnSums(rows: rows, columns: columns, x, stride: stride, into: out)
@@ -80,19 +86,22 @@ final class MeteredBackend: Backend {
 
     func residualNorm(T: Int, C: Int, branchToZ: Target, residual: Source, norm: Norm<Float>, dropout: Dropout,
                       statistics: Target, y: Target) {
-        note("residual, dropout, LayerNorm", floats: 4 * T * C + 2 * T + 2 * C) {
+        func run() {
             base.residualNorm(T: T, C: C, branchToZ: branchToZ, residual: residual, norm: norm, dropout: dropout,
                               statistics: statistics, y: y)
         }
+        if T == tokens { note("residual, dropout, LayerNorm", floats: 4 * T * C + 2 * T + 2 * C, run) } else { run() }
     }
 
     func residualNormBackward(T: Int, C: Int, dy: Source, z: Source, statistics: Source, norm: Norm<Float>,
                               dropout: Dropout, dz: Target, dBranch: Elements<Float>?, dGamma: Target?, dBeta: Target?) {
-        note("residual, dropout, LayerNorm backward", floats: (dBranch?.isBF16 == false ? 4 : 3) * T * C + 2 * T + 5 * C,
-             halves: dBranch?.isBF16 == true ? T * C : 0) {
+        func run() {
             base.residualNormBackward(T: T, C: C, dy: dy, z: z, statistics: statistics, norm: norm, dropout: dropout, dz: dz,
                                       dBranch: dBranch, dGamma: dGamma, dBeta: dBeta)
         }
+        guard T == tokens else { return run() }
+        note("residual, dropout, LayerNorm backward", floats: (dBranch?.isBF16 == false ? 4 : 3) * T * C + 2 * T + 5 * C,
+             halves: dBranch?.isBF16 == true ? T * C : 0, run)
     }
 
     func embed(_ e: EmbeddingPass<Float>) {
@@ -115,10 +124,13 @@ final class MeteredBackend: Backend {
         }
     }
 
-    func attend(_ a: AttentionPass<Float>) { note("attention") { base.attend(a) } }
+    func attend(_ a: AttentionPass<Float>) {
+        if a.firstQueries == nil { note("attention") { base.attend(a) } } else { base.attend(a) }
+    }
 
-    func attendBackward(_ a: AttentionPass<Float>, dContext: Elements<Float>, dqkv: Elements<Float>) {
-        note("attention backward") { base.attendBackward(a, dContext: dContext, dqkv: dqkv) }
+    func attendBackward(_ a: AttentionPass<Float>, dContext: Elements<Float>, dqkv: Elements<Float>, dFirstQueries: Elements<Float>?) {
+        func run() { base.attendBackward(a, dContext: dContext, dqkv: dqkv, dFirstQueries: dFirstQueries) }
+        if a.firstQueries == nil { note("attention backward", nil, run) } else { run() }
     }
 
     private static func distinct(_ index: UnsafePointer<Int32>, _ count: Int) -> Int {

@@ -37,7 +37,8 @@ public struct StepBenchmark: Sendable {
         public let stepSeconds: [Double]
         /// Of every step, the first included: the loss before its update.
         public let losses: [Double]
-        /// 6·(encoder weights)·tokens and the products of attention.
+        /// 6·(encoder weights)·tokens and the products of attention, as where every row of the last block is computed; what was computed
+        /// is in `products`.
         public let floatingPointOperations: Double
         public let numericPath: String
         /// Over all steps but the first.

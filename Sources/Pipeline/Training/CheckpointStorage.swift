@@ -18,7 +18,7 @@ struct CheckpointStorage {
     /// The model that the run began with: weights are stored as differences to it.
     let model: Artifact
 
-    /// `cpu-amx.3-bf16` without the `.3`.
+    /// `cpu-amx.4-bf16` without the `.4`.
     private static func withoutRevision(_ path: String) -> String { path.replacing(/\.[0-9]+-/, with: "-") }
 
     /// The newest complete checkpoint.

@@ -26,8 +26,10 @@ struct AdversarialCostTests {
     func plain() throws {
         let cost = try cost(nil), golden = try Golden("classes", in: "adversarial")
         let tokens = AdversarialPassTests.rows.reduce(0) { $0 + golden.ids[$1].count }, c = golden.configuration
-        let perToken = c.layerCount * (4 * c.hiddenSize * c.hiddenSize + 2 * c.hiddenSize * c.intermediateSize)
-        let perSequence = c.hiddenSize * (c.hiddenSize + golden.head.outputs)
+        // The last block computes keys and values alone of all tokens, the rest of first tokens.
+        let square = c.hiddenSize * c.hiddenSize, block = 4 * square + 2 * c.hiddenSize * c.intermediateSize
+        let perToken = (c.layerCount - 1) * block + 2 * square
+        let perSequence = block - 2 * square + c.hiddenSize * (c.hiddenSize + golden.head.outputs)
         #expect(cost.counts.forward == tokens * perToken + 64 * perSequence)
         #expect(cost.counts.inputGradient == cost.counts.forward && cost.counts.weightGradient == cost.counts.forward)
         #expect(cost.passes.forwardTokens == Double(tokens) && cost.passes.inputGradientTokens == Double(tokens))
