@@ -32,6 +32,9 @@ public struct ModelFamily: Sendable {
 
     func positionOffset(padID: Int) -> Int { positionsStartAfterPad ? padID + 1 : 0 }
 
+    /// The token that takes no position of its own, but the one of its number, where there is one.
+    func uncountedToken(padID: Int) -> Int? { positionsStartAfterPad ? padID : nil }
+
     public static let catalogue: [ModelFamily] = [.bert, .roberta]
 
     /// The family of a `model_type`, nil when unknown.

@@ -17,13 +17,14 @@ public final class PackedBatch {
     let ids: UnsafeMutablePointer<Int32>, types: UnsafeMutablePointer<Int32>, positionRows: UnsafeMutablePointer<Int32>
     /// [T] position in its sequence and index of its example in the whole batch: the counters of dropout.
     let positions: UnsafeMutablePointer<Int32>, examples: UnsafeMutablePointer<Int32>
-    /// [B + 1] first token of each sequence; [B] example index; [B] zeros, the positions of the head's dropout.
+    /// [B + 1] first token of each sequence; [B] example index; [B] zeros, the positions of first tokens.
     let starts: UnsafeMutablePointer<Int32>, sequenceExamples: UnsafeMutablePointer<Int32>
     let zeros: UnsafePointer<Int32>
     /// [B] class of each sequence; [B, K] values, for the losses that use them.
     public let classes: UnsafeMutablePointer<Int32>
     public let values: UnsafeMutablePointer<Float>
     private let positionOffset: Int
+    private let uncounted: Int32?
     private let buffer: Buffer
 
     public init(tokenCapacity: Int, sequenceCapacity: Int, configuration: EncoderConfiguration, outputs: Int) {
@@ -32,6 +33,7 @@ public final class PackedBatch {
         self.sequenceCapacity = sequenceCapacity
         self.outputs = outputs
         positionOffset = configuration.positionOffset
+        uncounted = configuration.family.uncountedToken(padID: configuration.padID).map { Int32($0) }
         let words = 5 * tokenCapacity + 4 * sequenceCapacity + 1 + sequenceCapacity * outputs
         buffer = Buffer(byteCount: words * 4)
         var next = buffer.pointer.assumingMemoryBound(to: Int32.self)
@@ -70,11 +72,17 @@ public final class PackedBatch {
                        example: Int) -> Int {
         let length = newIDs.count
         precondition(length > 0 && fits(length: length), "the batch is full")
+        var row = Int32(positionOffset)
         for i in 0..<length {
             let t = tokenCount + i
             ids[t] = newIDs[i]
             types[t] = newTypes.map { Int32($0[i]) } ?? 0
-            positionRows[t] = Int32(i + positionOffset)
+            if newIDs[i] == uncounted {
+                positionRows[t] = newIDs[i]
+            } else {
+                positionRows[t] = row
+                row += 1
+            }
             positions[t] = Int32(i)
             examples[t] = Int32(example)
         }

@@ -11,8 +11,14 @@ public struct ModelDescription: Hashable, Sendable {
         /// By output; empty for a regression.
         public var labels: [String]
 
-        /// Whether the labels say no more than their numbers, as those do that `transformers` makes up.
-        var isUnnamed: Bool { labels.enumerated().allSatisfy { $1 == "LABEL_\($0)" || $1 == "\($0)" } }
+        /// Whether the outputs mean these labels, in this order. Labels that say no more than their numbers, as those do that
+        /// `transformers` makes up, may be of any names, but not of other numbers.
+        func means(_ names: [String]) -> Bool {
+            func number(_ label: String) -> Int? { Int(label.hasPrefix("LABEL_") ? String(label.dropFirst(6)) : label) }
+            if labels == names { return true }
+            guard labels.indices.allSatisfy({ number(labels[$0]) == $0 }) else { return false }
+            return !names.allSatisfy { number($0) != nil } || names.indices.allSatisfy { number(names[$0]) == $0 }
+        }
     }
 
     public var configuration: EncoderConfiguration

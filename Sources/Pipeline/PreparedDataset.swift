@@ -74,7 +74,7 @@ public struct PreparedDataset: Sendable {
     func load(split name: String, from store: Store) throws -> TokenSplit {
         guard let statistics = splits.first(where: { $0.name == name }) else {
             throw PipelineError(.usage, "the dataset has no split '\(FormatError.printable(name))'",
-                                advice: "Its splits are: \(splits.map(\.name).joined(separator: ", ")).")
+                                advice: "Its splits are: \(splits.map(\.name).joined(separator: ", ")). Name one of them with --split.")
         }
         func elements<T>(_ part: String, _ type: T.Type) throws -> [T]? {
             guard let blob = artifact.blob("\(name)/\(part)") else { return nil }

@@ -77,7 +77,9 @@ struct Failure {
     private static func format(_ error: FormatError) -> Failure {
         let status: ExitStatus = error.reason == .fileUnwritable ? .failed : .badInput
         let failure = Failure(
-            status, error.description, ifNoAdvice: error.advice, "Correct the file and run the command again.")
+            status, error.description, ifNoAdvice: error.advice,
+            error.reason == .unsupportedModelType || error.reason == .unsupportedValue
+                ? "What the file describes cannot be used here; take another." : "Correct the file and run the command again.")
         return Failure(status: status, message: failure.message.map { "\($0) [\(error.reason.rawValue)]" })
     }
 

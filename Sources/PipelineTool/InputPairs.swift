@@ -15,6 +15,9 @@ struct InputPairs {
         reader = try LineReader(URL(fileURLWithPath: path == nil || path == "-" ? Self.standardInput : path!), form)
     }
 
+    /// Whether the next line is there without waiting for it.
+    var holdsLine: Bool { reader.holdsLine }
+
     /// The next line's texts as bytes that are valid until the next call; nil at the end.
     ///
     /// - Throws: `FormatError` with the line for text that is not UTF-8, for a second tab, and for a pair where a text

@@ -6,14 +6,16 @@ public enum HuggingFaceTokenizerFiles {
     ///
     /// The tokenizer's class is `BertTokenizer` or `RobertaTokenizer` where these can express it. They ignore some of
     /// tokenizer.json; what they could not express goes as `PreTrainedTokenizerFast`, which reads all of it.
-    public static func files(for tokenizer: any Tokenizer) -> [String: Data] {
+    ///
+    /// - Parameter longest: tokens that the model takes; the tokenizer's own limit is written where it is lower.
+    public static func files(for tokenizer: any Tokenizer, longest: Int? = nil) -> [String: Data] {
         let specification = tokenizer.specification
         let tokens = (0..<Int32(specification.vocabularyCount)).map { tokenizer.token($0) ?? "" }
         let archive = tokenizer.archive
         let document = document(specification, tokens: tokens, merges: archive.merges)
         var files = [
             "tokenizer.json": Data(document.serialized(indentingTo: 3)),
-            "tokenizer_config.json": Data(configuration(specification).serialized(indentingTo: 4)),
+            "tokenizer_config.json": Data(configuration(specification, longest: longest).serialized(indentingTo: 4)),
             "special_tokens_map.json": Data(names(specification).serialized(indentingTo: 1)),
         ]
         switch specification.kind {
@@ -47,7 +49,7 @@ public enum HuggingFaceTokenizerFiles {
         ]
     }
 
-    private static func configuration(_ specification: TokenizerSpecification) -> JSONNode {
+    private static func configuration(_ specification: TokenizerSpecification, longest: Int?) -> JSONNode {
         var members: [(String, JSONNode)] = [
             (
                 "added_tokens_decoder",
@@ -61,7 +63,7 @@ public enum HuggingFaceTokenizerFiles {
         for (name, content) in specification.namedTokens.sorted(by: { $0.key < $1.key }) {
             members.append((name, .string(content)))
         }
-        if let length = specification.modelMaximumLength { members.append(("model_max_length", .number(length))) }
+        if let length = [specification.modelMaximumLength, longest].compactMap({ $0 }).min() { members.append(("model_max_length", .number(length))) }
         switch specification.kind {
         case .wordPiece:
             if let normalization = specification.normalization {

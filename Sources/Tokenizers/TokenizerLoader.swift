@@ -16,8 +16,9 @@ public enum TokenizerLoader {
     ///     vocab.json, merges.txt. Others are ignored.
     ///   - modelType: `model_type` of the model's configuration.
     ///   - cased: whether case is kept; decides where the files do not say, and wins where they do.
+    ///   - longest: tokens that the model takes; a limit that is not below it is none of the tokenizer's own.
     public static func load(
-        files: [String: Data], modelType: String?, cased: Bool?
+        files: [String: Data], modelType: String?, cased: Bool?, longest: Int? = nil
     ) throws -> (any Tokenizer, TokenizerSpecification) {
         let configuration = try TokenizerConfiguration(files: files)
         let stated = try TokenizerFamily.stated(
@@ -39,6 +40,7 @@ public enum TokenizerLoader {
             to: &draft, hasDocument: files["tokenizer.json"] != nil,
             lowercasesByDefault: stated == .bert
                 && configuration.className != nil, cased: cased)
+        if let longest, draft.specification.modelMaximumLength ?? 0 >= longest { draft.specification.modelMaximumLength = nil }
         let vocabulary = try Vocabulary(draft.tokens.map(\.bytes), file: draft.vocabularyFile) { draft.tokens[$0].line }
         try configuration.resolveTokens(&draft, documentTokens: added, family: family, vocabulary: vocabulary)
         if draft.specification.template.single.isEmpty {

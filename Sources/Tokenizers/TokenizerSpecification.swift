@@ -47,7 +47,7 @@ public struct TokenizerSpecification: Codable, Sendable, Hashable {
     public var template: PairTemplate
     /// Named special tokens: `pad_token`, `cls_token` and so on, as in `tokenizer_config.json`.
     public var namedTokens: [String: String]
-    /// The longest sequence the model takes, if the source says so.
+    /// The longest sequence that texts are to be cut to, if the source says so and the model would take longer ones.
     public var modelMaximumLength: Int?
     /// Number of tokens in the vocabulary, without those added after it.
     public var vocabularyCount: Int

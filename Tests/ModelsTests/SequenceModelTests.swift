@@ -1,4 +1,4 @@
-import Models
+@testable import Models
 import Tensors
 import Testing
 
@@ -227,6 +227,23 @@ struct SequenceModelTests {
                     #expect(Array(part[entry]) == Array(full[entry]), "\(entry.name)")
                 }
             }
+        }
+    }
+
+    /// As `create_position_ids_from_input_ids` of `transformers` counts: the tokens that are no padding, from the row after the
+    /// padding's, which padding itself takes.
+    @Test("of RoBERTa a padding token in a text takes the padding's position and is not counted")
+    func paddingInText() throws {
+        for (name, expected) in [("roberta", [2, 3, 1, 1, 4, 5]), ("bert", [0, 1, 2, 3, 4, 5])] as [(String, [Int32])] {
+            var c = try Golden("classes", in: "adversarial").configuration
+            c.family = try #require(ModelFamily(identifier: name))
+            c.padID = 1
+            let batch = PackedBatch(tokenCapacity: 12, sequenceCapacity: 2, configuration: c, outputs: 1)
+            for _ in 0..<2 {
+                _ = [0, 5, 1, 1, 7, 2].withUnsafeBufferPointer { batch.append(ids: $0, types: nil, example: 0) }
+            }
+            #expect((0..<12).map { batch.positionRows[$0] } == expected + expected)
+            #expect((0..<12).map { batch.positions[$0] } == [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5], "dropout counts every token")
         }
     }
 }

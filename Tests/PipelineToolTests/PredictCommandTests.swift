@@ -43,6 +43,13 @@ import Testing
         #expect(outcome.errors.contains(named), "\(outcome.errors)")
     }
 
+    @Test func linesBeforeOneThatIsRefusedAreAnswered() throws {
+        let scratch = try Self.critic()
+        let outcome = try Tool.run(["predict", "critic", "--input", "-"], input: "good\nbad\nthe film\twas good\nbad\n", in: scratch)
+        #expect(outcome.status == 65 && outcome.errors.contains("line 3"))
+        #expect(outcome.output.split(separator: "\n").map { $0.prefix { $0 != "\t" } } == ["index", "0", "1"])
+    }
+
     @Test func aBareEncoderCannotPredict() throws {
         let scratch = try Scratch.prepared()
         let outcome = try scratch.failure("predict", "tiny", "--text", "a film")

@@ -65,6 +65,9 @@ public final class LineReader {
         }
     }
 
+    /// Whether the next line has been read from the source already, so that `next()` does not wait for it.
+    public var holdsLine: Bool { end > start && memchr(buffer.baseAddress! + start, 0x0A, end - start) != nil }
+
     /// As `next()`, for formats in which an empty line is no record: those at the end of the file are passed over.
     ///
     /// - Throws: `emptyLine` for one that is followed by more text.

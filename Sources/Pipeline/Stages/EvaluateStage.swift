@@ -108,10 +108,17 @@ public struct EvaluateStage {
                 .unfitInput, "the model predicts \(head.configuration.outputs) outputs for \(head.configuration.loss.rawValue), the dataset needs "
                     + "\(wanted.outputs) for \(wanted.loss.rawValue)", advice: "Evaluate on a dataset of the model's own task.")
         }
-        guard head.isUnnamed || head.labels == task.labels else {
+        guard head.means(task.labels) else {
+            let isReordered = head.labels.sorted() == task.labels.sorted()
             throw PipelineError(
                 .unfitInput, "the model's labels are \(head.labels.joined(separator: ", ")) and the dataset's \(task.labels.joined(separator: ", "))",
-                advice: "Evaluate on a dataset of the model's own task.")
+                advice: isReordered ? "Prepare the dataset with --labels \(head.labels.joined(separator: ","))."
+                    : "Evaluate on a dataset of the model's own task, prepared with the model's labels in --labels.")
+        }
+        if let own = model.description.task, own.isPair != task.isPair {
+            throw PipelineError(
+                .unfitInput, own.isPair ? "the model takes pairs of texts, and the dataset has single texts"
+                    : "the model takes single texts, and the dataset has pairs", advice: "Evaluate on a dataset of the model's own task.")
         }
     }
 }

@@ -15,15 +15,19 @@ public struct ExportStage {
         (self.model, self.folder, self.replaces) = (model, folder, replaces)
     }
 
+    /// A folder that has it is a model's.
+    private static let lastFile = "config.json"
+
     public struct Result: Sendable {
         public let model: Digest
         public let files: [String]
     }
 
-    /// Writes beside the target first and renames at the end: a folder that is there is whole.
+    /// Writes beside the target first and renames at the end: a folder that is there is whole. An empty folder stays the one it is and
+    /// gets the files one by one, `config.json` last; of a link the folder that it leads to is meant.
     public func run(_ context: StageContext) throws -> Result {
         let stored = try StoredModel.find(model, in: context.store)
-        let manager = FileManager.default
+        let manager = FileManager.default, folder = folder.resolvingSymlinksInPath()
         let present = try? manager.contentsOfDirectory(atPath: folder.path)
         let exists = manager.fileExists(atPath: folder.path)
         if exists, present?.isEmpty != true {
@@ -31,7 +35,7 @@ public struct ExportStage {
                 throw PipelineError(.usage, "\(folder.path) exists and is not empty",
                                     advice: "Choose another folder, or give --replace.")
             }
-            guard let present, present.contains("config.json") else {
+            guard let present, present.contains(Self.lastFile) else {
                 throw PipelineError(.usage, "\(folder.path) is not a model's folder: it has no config.json",
                                     advice: "Choose another folder; --replace takes the place of an earlier model only.")
             }
@@ -43,6 +47,13 @@ public struct ExportStage {
         do {
             try manager.createDirectory(at: temporary, withIntermediateDirectories: true)
             let files = try write(stored, to: temporary, context)
+            if exists, present?.isEmpty == true {
+                for file in files.sorted(by: { $1 == Self.lastFile && $0 != $1 }) {
+                    try manager.moveItem(at: temporary.appendingPathComponent(file), to: folder.appendingPathComponent(file))
+                }
+                try manager.removeItem(at: temporary)
+                return Result(model: stored.digest, files: files)
+            }
             if exists { try manager.moveItem(at: folder, to: old) }
             do { try manager.moveItem(at: temporary, to: folder) } catch {
                 if exists { try? manager.moveItem(at: old, to: folder) }
@@ -87,8 +98,10 @@ public struct ExportStage {
             try data.write(to: folder.appendingPathComponent(name))
             files.append(name)
         }
-        try add("config.json", Data(HuggingFaceConfig(stored.description).json().utf8))
-        for (name, data) in try HuggingFaceTokenizerFiles.files(for: stored.tokenizer()).sorted(by: { $0.key < $1.key }) { try add(name, data) }
+        try add(Self.lastFile, Data(HuggingFaceConfig(stored.description).json().utf8))
+        for (name, data) in try HuggingFaceTokenizerFiles.files(
+            for: stored.tokenizer(), longest: stored.description.configuration.longestSequence
+        ).sorted(by: { $0.key < $1.key }) { try add(name, data) }
         try add("README.md", Data(card(stored).utf8))
         return files
     }

@@ -2,6 +2,7 @@ import Foundation
 import Models
 import Store
 import Tensors
+import Yams
 
 /// The files that make up a model from outside.
 struct SourceFiles {
@@ -154,14 +155,16 @@ struct ModelCard {
         guard let folder, let read = try? String(contentsOf: folder.appendingPathComponent("README.md"), encoding: .utf8) else { return }
         let text = read.replacingOccurrences(of: "\r\n", with: "\n")
         guard text.hasPrefix("---\n"), let end = text.dropFirst(4).range(of: "\n---") else { return }
-        for line in text[text.index(text.startIndex, offsetBy: 4)..<end.lowerBound].split(separator: "\n") {
-            let parts = line.split(separator: ":", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
-            guard parts.count == 2, !parts[1].isEmpty, !line.hasPrefix(" "), !line.hasPrefix("-") else { continue }
-            if parts[0] == "license" { license = parts[1] }
-            if ["license", "language", "base_model", "model_name", "library_name", "pipeline_tag"].contains(parts[0]) {
-                facts[parts[0]] = parts[1]
-            }
+        guard case .mapping(let root)? = try? Yams.compose(yaml: String(text[text.index(text.startIndex, offsetBy: 4)..<end.lowerBound])) else { return }
+        for key in ["license", "license_name", "license_link", "language", "base_model", "model_name", "library_name", "pipeline_tag"] {
+            guard let node = root[key] else { continue }
+            let values = node.sequence.map { $0.compactMap(\.string) } ?? node.string.map { [$0] } ?? []
+            let value = values.filter { !$0.isEmpty }.joined(separator: ", ")
+            if !value.isEmpty { facts[key] = value }
         }
+        license = facts["license"]
+        // A licence of its own goes by its name.
+        if license == "other", let name = facts["license_name"] { license = name }
     }
 
     /// Facts of the card, the metadata of the weights file and the origin, for the provenance.

@@ -63,7 +63,8 @@ public struct ImportStage {
         }
         try NameInUse.check(context.store, kind: ModelDescription.artifactKind, name: name, replaces: replaces, mayMend: true)
         let (tokenizer, _) = try TokenizerLoader.load(
-            files: files.tokenizer(), modelType: configuration.family.identifier, cased: cased)
+            files: files.tokenizer(), modelType: configuration.family.identifier, cased: cased,
+            longest: configuration.longestSequence)
         try configuration.check(takes: tokenizer, pairs: false)
         let writer = try context.store.writer()
         for (done, (entry, source)) in plan.enumerated() {

@@ -37,6 +37,10 @@ public final class Predictor {
     public init(_ text: String, maxLength: Int? = nil, precision: Precision? = nil, context: StageContext) throws {
         let stored = try StoredModel.find(text, in: context.store)
         let (weights, head) = try stored.weights()
+        guard head.loss != .meanSquaredError || head.outputs == 1 else {
+            throw PipelineError(.unfitInput, "the model is a regression with \(head.outputs) values for a text, and only those with one are supported",
+                                advice: "Adapt it to a task with one value, which makes a new head.")
+        }
         let longest = stored.description.configuration.longestSequence
         if let maxLength, maxLength < 4 || maxLength > longest {
             throw PipelineError(.usage, "a maximum length of \(maxLength) tokens does not fit the model",

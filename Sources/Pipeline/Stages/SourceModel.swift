@@ -50,11 +50,13 @@ struct SourceModel {
         c.family.denseIsPretrained && entry.name.hasPrefix(c.family.denseName + ".")
     }
 
-    /// The head that the file brings, if it brings a whole one.
+    /// The head that the file brings, if it brings a whole one, and its classifier is not one of something else, such as tokens.
     private static func head(_ config: HuggingFaceConfig, _ c: EncoderConfiguration, _ names: TensorNames) -> ModelDescription.Head? {
         let needed = [c.family.outputName + ".weight", c.family.outputName + ".bias", c.family.denseName + ".weight",
                       c.family.denseName + ".bias"]
         guard needed.allSatisfy({ names.source[$0] != nil }) else { return nil }
+        let architectures = config.architectures
+        guard architectures.isEmpty || architectures.contains(where: { $0.hasSuffix("ForSequenceClassification") }) else { return nil }
         let outputs = config.labelCount
         let loss: HeadConfiguration.Loss = switch config.problemType {
         case .regression: .meanSquaredError

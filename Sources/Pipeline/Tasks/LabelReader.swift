@@ -67,10 +67,10 @@ struct LabelReader {
                 default: false
                 }
             }
-        guard isDecimal, let value = Double(text), value.isFinite else {
+        guard isDecimal, let value = Double(text), Float(value).isFinite else {
             throw FormatError(
                 .invalidNumber, file: place.file, line: place.line, column: place.column,
-                "the value is not a finite decimal number", found: "\"\(text)\"")
+                "the value is not a finite decimal number that float32 holds", found: "\"\(text)\"")
         }
         if let range, !range.contains(value) {
             throw FormatError(

@@ -46,6 +46,12 @@ struct AdaptSetup {
             throw PipelineError(.recipe, "patience needs evaluations, and the dataset has nothing to evaluate on",
                                 advice: "Prepare the dataset with a labelled split '\(task.developmentSplit)', or set patience=0.")
         }
+        switch recipe.evaluation {
+        case .atEnd where development == nil, .every where development == nil:
+            throw PipelineError(.recipe, "evaluate says when to evaluate, and the dataset has nothing to evaluate on",
+                                advice: "Prepare the dataset with a labelled split '\(task.developmentSplit)', or leave evaluate out.")
+        default: break
+        }
         if !recipe.classWeights.isEmpty, task.labels.isEmpty {
             throw PipelineError(.recipe, "class_weights is for classes, and the task is a regression", advice: "Leave it out.")
         }
@@ -75,7 +81,7 @@ struct AdaptSetup {
     /// Whether a model's own head predicts what the task asks for.
     private static func fits(_ own: ModelDescription.Head?, _ task: TaskDefinition, _ head: HeadConfiguration) -> Bool {
         guard let own, own.configuration == head else { return false }
-        return own.isUnnamed || own.labels == task.labels
+        return own.means(task.labels)
     }
 
     func epochs(of step: Int) -> Double {

@@ -152,9 +152,9 @@ final class Trainer {
         try settle()
         let logits = try evaluator.logits(development, weights, isCancelled: context.isCancelled)
         let metrics = Prediction.metrics(logits, development, task)
-        // An undefined metric is worse than any defined one, and better than none at all.
+        // An undefined metric is worse than any defined one; as long as there is no other, the newest weights are the best.
         let primary = (metrics.first { $0.name == task.primaryMetric }?.value ?? nil) ?? -.infinity
-        let isBest = state.bestMetric.map { primary > $0 } ?? true
+        let isBest = state.bestMetric.map { primary > $0 || $0 == -.infinity } ?? true
         if isBest {
             (state.bestMetric, state.bestStep, state.stale) = (primary, state.step, 0)
             if recipe.selection == .best {

@@ -46,14 +46,16 @@ struct EvalCommand: ParsableCommand {
             try EvaluateStage(run: subject, data: data, split: split, precision: precision).run(session.context())
         }
         let table = PredictionTable(result)
+        // Refused before anything is written.
+        let submitted = try submission.map { _ in try Self.submission(result, table).text }
         var files: [(String, String)] = []
         if let predictions {
             try OutputFile.write(
                 predictions.hasSuffix(".jsonl") ? table.jsonLines() : table.tabSeparated, to: predictions)
             files.append(("predictions", predictions))
         }
-        if let submission {
-            try OutputFile.write(try Self.submission(result, table).text, to: submission)
+        if let submission, let submitted {
+            try OutputFile.write(submitted, to: submission)
             files.append(("submission", submission))
         }
         func rate(_ count: Int) -> Double? { result.seconds.flatMap { $0 > 0 ? Double(count) / $0 : nil } }

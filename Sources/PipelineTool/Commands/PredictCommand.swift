@@ -88,11 +88,15 @@ struct PredictCommand: ParsableCommand {
         if !common.json {
             try StandardOutput.write(TabSeparatedText.line(["index", "prediction"] + predictor.labelNames))
         }
-        while true {
+        // Of a pipe each answer comes as soon as its line is there; lines before one that is refused are answered.
+        var refusal: (any Error)?
+        while refusal == nil {
             var texts: [(text: String, pair: String?)] = []
-            while texts.count < Self.chunk, let (text, pair) = try source.next() {
-                texts.append((String(decoding: text, as: UTF8.self), pair.map { String(decoding: $0, as: UTF8.self) }))
-            }
+            do {
+                while texts.count < Self.chunk, texts.isEmpty || source.holdsLine, let (text, pair) = try source.next() {
+                    texts.append((String(decoding: text, as: UTF8.self), pair.map { String(decoding: $0, as: UTF8.self) }))
+                }
+            } catch { refusal = error }
             if texts.isEmpty { break }
             let outputs = try predictor.predict(texts)
             if common.json {
@@ -107,6 +111,7 @@ struct PredictCommand: ParsableCommand {
                 try StandardOutput.write(lines)
             }
         }
+        if let refusal { throw refusal }
         if common.json { try StandardOutput.write(Self.json(predictor, predictions).canonicalText() + "\n") }
     }
 

@@ -51,7 +51,9 @@ struct PrepareCommand: ParsableCommand {
         try session.finish(
             Report(
                 json: .object(json), text: "dataset \(name), \(result.dataset.digest.short)\(origin)\n" + facts.text,
-                next: session.command("adapt", "--model", model, "--data", name, "--name", "RUN")))
+                next: result.dataset.splits.contains { $0.name == "train" && $0.isLabelled }
+                    ? session.command("adapt", "--model", model, "--data", name, "--name", "RUN")
+                    : session.command("eval", "RUN", "--data", name, "--split", result.dataset.splits.first?.name ?? "SPLIT")))
     }
 
     private func source() throws -> PrepareStage.Source {

@@ -83,6 +83,8 @@ struct RunReport {
         if !log.epochs.isEmpty { text += "\n" + epochTable }
         if let split = record.developmentSplit, !record.metrics.isEmpty {
             text += "\n" + MetricsTable(record.metrics, split: split).text
+        } else if record.developmentSplit == nil {
+            text += "\nNothing was measured: there was no labelled split '\(dataset.task.developmentSplit)', or evaluate=never.\n"
         }
         if let nothing = nothingLearnt { text += "\n" + nothing }
         return text

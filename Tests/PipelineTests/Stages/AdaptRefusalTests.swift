@@ -29,6 +29,9 @@ import Testing
         #expect(try refusal(toy, ["class_weights": "balanced"]) { $0.data = "numbers" }?.code == .recipe)
         #expect(try refusal(toy, ["patience": 2]) { $0.data = "blind" }?.code == .recipe)
         #expect(try refusal(toy, ["patience": 2, "evaluate": "never"])?.code == .recipe)
+        for evaluate in ["end", 2] as [HyperparameterValue] {
+            #expect(try refusal(toy, ["evaluate": evaluate]) { $0.data = "blind" }?.problem.contains("nothing to evaluate on") == true)
+        }
         #expect(try error(OptimizerError.self) { try ToyAdaptation(["freeze": [2]]).run(toy) } != nil)
         #expect(
             try error(OptimizerError.self) { try ToyAdaptation(["freeze": ["embeddings", "0-1", "head"]]).run(toy) } == .nothingToTrain)

@@ -1,4 +1,5 @@
 import Foundation
+import Models
 import Store
 import Tensors
 import Testing
@@ -138,8 +139,24 @@ import Testing
         #expect(try refusal(EvaluateStage(run: "run", data: "numbers"))?.code == .unfitInput)
         let labels = try #require(try refusal(EvaluateStage(run: "run", data: "renamed")))
         #expect(labels.problem.contains("negative, positive") && labels.problem.contains("down, up"))
-        #expect(try refusal(EvaluateStage(run: "run", split: "validation"))?.advice == "Its splits are: train, dev, test.")
+        let pairs = ToyTask(isPair: true)
+        try toy.prepare(pairs, as: "pairs")
+        #expect(try refusal(EvaluateStage(run: "run", data: "pairs"))?.problem.contains("single texts") == true)
+        try toy.prepare(ToyTask(labels: ["positive", "negative"]), as: "sorted")
+        #expect(try EvaluateStage(run: "run", data: "sorted").run(toy.context()).task.labels == ["negative", "positive"])
+        #expect(try refusal(EvaluateStage(run: "run", split: "validation"))?.advice == "Its splits are: train, dev, test. Name one of them with --split.")
         #expect(try error(StoreError.self) { try EvaluateStage(run: "runn").run(toy.context()) }?.code == .notFound)
+    }
+
+    @Test(arguments: [
+        (["a", "b"], ["a", "b"], true), (["a", "b"], ["b", "a"], false), (["LABEL_0", "LABEL_1"], ["bad", "good"], true),
+        (["LABEL_0", "LABEL_1", "LABEL_2"], ["0", "1", "2"], true), (["LABEL_0", "LABEL_1", "LABEL_2"], ["0", "2", "1"], false),
+        (["0", "1"], ["LABEL_0", "LABEL_1"], true), (["0", "1"], ["LABEL_1", "LABEL_0"], false), (["1", "0"], ["bad", "good"], false),
+        (["LABEL_0", "LABEL_1"], ["1", "2"], false), (["LABEL_0", "LABEL_1"], ["1", "none"], true),
+    ])
+    func `a head without names takes labels by their places, but for other numbers`(_ head: [String], _ labels: [String], _ fits: Bool) {
+        let own = ModelDescription.Head(configuration: HeadConfiguration(outputs: head.count, loss: .crossEntropy), labels: head)
+        #expect(own.means(labels) == fits)
     }
 
     @Test func `an evaluation that is stopped stores nothing`() throws {

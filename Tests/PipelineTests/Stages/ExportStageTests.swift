@@ -109,7 +109,30 @@ import Testing
         try toy.importModel()
         let folder = toy.scratch.url.appendingPathComponent("empty")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: false)
-        #expect(try !ExportStage(model: "tiny", folder: folder).run(toy.context()).files.isEmpty)
+        func number() throws -> Int? { try FileManager.default.attributesOfItem(atPath: folder.path)[.systemFileNumber] as? Int }
+        let before = try number(), around = try FileManager.default.contentsOfDirectory(atPath: toy.scratch.url.path)
+        let files = try ExportStage(model: "tiny", folder: folder).run(toy.context()).files
+        #expect(try number() == before, "it is the working folder of somebody")
+        #expect(try Set(FileManager.default.contentsOfDirectory(atPath: folder.path)) == Set(files) && files.contains("config.json"))
+        #expect(try Set(FileManager.default.contentsOfDirectory(atPath: toy.scratch.url.path)) == Set(around))
+    }
+
+    @Test func `of a link the folder that it leads to is replaced`() throws {
+        let toy = try ToyStore()
+        try toy.importModel()
+        let folder = toy.scratch.write("exported/config.json", "{}").deletingLastPathComponent(), link = toy.scratch.url.appendingPathComponent("link")
+        try FileManager.default.createSymbolicLink(at: link, withDestinationURL: folder)
+        let files = try ExportStage(model: "tiny", folder: link, replaces: true).run(toy.context()).files
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link.path) == folder.path)
+        #expect(try Set(FileManager.default.contentsOfDirectory(atPath: folder.path)) == Set(files))
+    }
+
+    @Test func `the tokenizer's limit is that of the model where it says none`() throws {
+        let toy = try ToyStore()
+        let model = try toy.importModel().description.configuration, folder = toy.scratch.url.appendingPathComponent("exported")
+        _ = try ExportStage(model: "tiny", folder: folder).run(toy.context())
+        let config = try JSONValue(parsing: Data(contentsOf: folder.appendingPathComponent("tokenizer_config.json")))
+        #expect(config["model_max_length"] == .integer(Int64(model.longestSequence)))
     }
 
     @Test func `an export that is stopped leaves nothing and spares what was there`() throws {

@@ -276,6 +276,20 @@ import Tokenizers
         #expect(try StoredModel.find("headed", in: toy.store).description.head == head)
     }
 
+    @Test func `a classifier of something else than sequences is no head`() throws {
+        let toy = try ToyStore()
+        var folder = try ModelFolder()
+        try folder.addHead(["no", "yes"])
+        try folder.configure("architectures", "[\"BertForTokenClassification\"]")
+        let result = try imported(toy, folder, as: "tokens")
+        #expect(result.description.head == nil && Set(result.ignored) == ["classifier.weight", "classifier.bias"])
+        try folder.configure("architectures", "[\"BertForMultipleChoice\"]")
+        folder["classifier.weight"] = .init(name: "classifier.weight", shape: [1, 32], values: [Float](repeating: 1, count: 32))
+        #expect(try imported(toy, folder, as: "choices").description.head == nil)
+        try folder.configure("architectures", "[]")
+        #expect(try error(FormatError.self) { try imported(toy, folder, as: "unsaid") }?.reason == .shapeMismatch)
+    }
+
     @Test(arguments: [
         ("\"regression\"", 1, HeadConfiguration.Loss.meanSquaredError), ("\"multi_label_classification\"", 2, .binaryCrossEntropy),
         ("\"single_label_classification\"", 2, .crossEntropy), ("null", 1, .meanSquaredError), ("null", 2, .crossEntropy),

@@ -54,6 +54,16 @@ import Testing
         #expect(try Predictor("run", context: toy.context()).predict([]).isEmpty)
     }
 
+    @Test func `a regression with two values for a text is refused`() throws {
+        let toy = try ToyStore()
+        var folder = try ModelFolder()
+        try folder.addHead(["width", "height"])
+        try folder.configure("problem_type", "\"regression\"")
+        try toy.importModel(folder.write(to: toy.scratch, "two"), as: "two")
+        let refusal = try error(PipelineError.self) { try Predictor("two", context: toy.context()) }
+        #expect(refusal?.code == .unfitInput && refusal?.problem.contains("2 values") == true)
+    }
+
     @Test func `a bare encoder predicts nothing`() throws {
         let toy = try ToyStore.ready()
         #expect(try error(PipelineError.self) { try Predictor("tiny", context: toy.context()) }?.code == .unfitInput)

@@ -201,6 +201,6 @@ import Tokenizers
         let refusal = try error(PipelineError.self) {
             try PreparedDataset.find("toy", in: toy.store).load(split: "validation", from: toy.store)
         }
-        #expect(refusal?.code == .usage && refusal?.advice == "Its splits are: train, dev, test.")
+        #expect(refusal?.code == .usage && refusal?.advice == "Its splits are: train, dev, test. Name one of them with --split.")
     }
 }

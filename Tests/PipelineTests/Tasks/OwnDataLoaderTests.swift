@@ -60,6 +60,31 @@ import Testing
             try Self.load("classification", ["train.tsv": text]).definition.labels == ["10", "2", "B", "b", "z", "é"])
     }
 
+    @Test func `labels that are whole numbers are sorted as numbers`() throws {
+        func labels(_ names: [String]) throws -> [String] {
+            try Self.load("classification", ["train.tsv": "text\tlabel\n" + names.map { "a\t\($0)\n" }.joined()]).definition.labels
+        }
+        #expect(try labels(["10", "2", "0", "-1"]) == ["-1", "0", "2", "10"])
+        #expect(try labels(["10", "2", "x"]) == ["10", "2", "x"])
+        #expect(try labels(["10", "02"]) == ["02", "10"] && labels(["10", "+2"]) == ["+2", "10"])
+    }
+
+    @Test func `a number that float32 does not hold is refused with its line`() throws {
+        let refusal = try Self.refused("regression", ["train.tsv": "text\tscore\na\t1e38\nb\t1e39\n"])
+        #expect(refusal?.reason == .invalidNumber && refusal?.line == 3)
+    }
+
+    @Test func `files are found by any extension where their kind is given, and by known ones in any case`() throws {
+        let text = "text\tlabel\na\tyes\nc\tno\n"
+        #expect(try Self.load("classification", ["train.TSV": text, "train.md": "no data"]).splits.map(\.name) == ["train"])
+        #expect(try Self.refused("classification", ["train.txt": text])?.reason == .noSplits)
+        let given = try Self.load("classification", ["train.txt": text, "valid.data": text, "notes.md": ""]) { $0.fileKind = .tabSeparated }
+        #expect(given.splits.map(\.name) == ["train", "dev"])
+        let known = try Self.load("classification", ["train.tsv": text, "train.md": ""]) { $0.fileKind = .tabSeparated }
+        #expect(known.splits.map(\.examples.count) == [2])
+        #expect(try Self.refused("classification", ["train.txt": text, "train.md": text]) { $0.fileKind = .tabSeparated }?.reason == .ambiguousSplit)
+    }
+
     @Test func `given labels keep their order and need no training split`() throws {
         let task = try Self.load("classification", ["dev.tsv": "text\tlabel\na\tb\n"]) { $0.labels = ["c", "b", "a"] }
         #expect(task.definition.labels == ["c", "b", "a"])

@@ -140,6 +140,15 @@ import Testing
         #expect(recorder.steps.map(\.learningRate) == rates)
     }
 
+    @Test func `as long as a metric is undefined the newest weights are kept and nothing is lost patience with`() throws {
+        var task = ToyTask(kind: .regression, development: 1)
+        task.train = 12
+        // A correlation of one example.
+        let finished = try ToyAdaptation(["steps": 6, "evaluate": 1, "patience": 2]).run(ToyStore.ready(task))
+        let record = finished.result.record
+        #expect(record.steps == 6 && record.selectedStep == 6 && record.metrics.allSatisfy { $0.value == nil })
+    }
+
     @Test func `patience counts across an interruption`() throws {
         // Without a learning rate no evaluation is better than the first.
         let toy = try ToyStore.ready()

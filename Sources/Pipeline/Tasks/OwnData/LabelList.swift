@@ -1,6 +1,6 @@
 /// The list of labels of the user's task.
 enum LabelList {
-    /// All labels of `records`, sorted by their bytes.
+    /// All labels of `records`, sorted by their bytes, or as numbers where all are whole numbers as they are usually written.
     static func learn(_ records: [RawRecord]) -> [String] {
         var seen: Set<[UInt8]> = []
         for record in records {
@@ -10,7 +10,9 @@ enum LabelList {
             case .value, nil: break
             }
         }
-        return seen.sorted { $0.lexicographicallyPrecedes($1) }.map { String(decoding: $0, as: UTF8.self) }
+        let labels = seen.sorted { $0.lexicographicallyPrecedes($1) }.map { String(decoding: $0, as: UTF8.self) }
+        let numbers = labels.compactMap { label in Int(label).flatMap { String($0) == label ? $0 : nil } }
+        return numbers.count == labels.count ? numbers.sorted().map { String($0) } : labels
     }
 
     /// Refuses a list that no classifier can learn, and names that cannot be told apart by reading them.

@@ -18,7 +18,7 @@ public struct OwnDataOptions: Sendable {
     public var textColumn: String?
     public var pairColumn: String?
     public var labelColumn: String?
-    /// All labels in their order; nil to learn them from the training split, sorted by their bytes.
+    /// All labels in their order; nil to learn them from the training split, sorted, see `LabelList.learn`.
     public var labels: [String]?
     /// Between the labels of one example in a table.
     public var labelSeparator = ","

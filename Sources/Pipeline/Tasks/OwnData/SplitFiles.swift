@@ -1,6 +1,7 @@
 import Foundation
 
-/// Finds the files of the user's own data: `train`, `dev` and `test` with the extension of a known kind.
+/// Finds the files of the user's own data: `train`, `dev` and `test` with the extension of a known kind, or with any where the kind is
+/// given and no extension says it.
 enum SplitFiles {
     /// Names of the splits, and the stems under which people keep them.
     static let stems = [
@@ -30,11 +31,12 @@ enum SplitFiles {
             return [Found(split: split, url: url, kind: try kind(of: url, options))]
         }
         var result: [Found] = []
+        let files = try FileManager.default.contentsOfDirectory(at: url, includingPropertiesForKeys: nil).sorted { $0.path < $1.path }
+        let known = files.filter { extensions[$0.pathExtension.lowercased()] != nil }
         for (split, stems) in stems {
-            let candidates = stems.flatMap { stem in
-                extensions.keys.sorted().map { url.appendingPathComponent("\(stem).\($0)") }
-            }
-            let found = candidates.filter { FileManager.default.fileExists(atPath: $0.path) }
+            func named(_ files: [URL]) -> [URL] { files.filter { stems.contains($0.deletingPathExtension().lastPathComponent) } }
+            var found = named(known)
+            if found.isEmpty, options.fileKind != nil { found = named(files) }
             guard found.count <= 1 else {
                 throw FormatError(
                     .ambiguousSplit, file: url.path, "several files could be the \(split) split",
@@ -47,7 +49,8 @@ enum SplitFiles {
         guard !result.isEmpty else {
             throw FormatError(
                 .noSplits, file: url.path, "the folder has no data files",
-                expected: "train, dev and test with the extension tsv, csv or jsonl")
+                expected: "train, dev and test with the extension tsv, csv or jsonl",
+                advice: "Rename the files; --format says what kind they are where the extension does not.")
         }
         return result
     }
@@ -58,7 +61,7 @@ enum SplitFiles {
             throw FormatError(
                 .unknownFileKind, file: url.path, "the extension does not say what kind of file it is",
                 expected: extensions.keys.sorted().joined(separator: ", "), found: "\"\(url.pathExtension)\"",
-                advice: "Rename the file, or say which kind it is.")
+                advice: "Rename the file, or say which kind it is with --format.")
         }
         return kind
     }
