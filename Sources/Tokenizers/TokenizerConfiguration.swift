@@ -117,9 +117,9 @@ struct TokenizerConfiguration {
 
     /// Settles lower-casing and the other settings that the files share.
     ///
-    /// - Parameter lowercasesByDefault: the file names a class that lower-cases unless told otherwise.
+    /// - Parameter namesClass: the file names a class of the family, which has defaults of its own: BERT's lower-cases.
     func apply(
-        to draft: inout TokenizerDraft, hasDocument: Bool, lowercasesByDefault: Bool, cased: Bool?
+        to draft: inout TokenizerDraft, hasDocument: Bool, namesClass: Bool, cased: Bool?
     ) throws {
         if let length = fields?["model_max_length"]?.double, length >= 1, length < 1e9 {
             draft.specification.modelMaximumLength = Int(length)
@@ -135,9 +135,15 @@ struct TokenizerConfiguration {
                     expected: "do_lower_case \(read.lowercases) as in tokenizer.json", found: "\(stated)",
                     advice: "say --cased or --uncased")
             }
+            if namesClass, let read {
+                try checkDefault("do_lower_case", isKept: read.lowercases || cased != nil, "text in lower case")
+                try checkDefault("strip_accents", isKept: read.stripsAccents == nil, "accents stripped where letters are lower-cased")
+                try checkDefault("tokenize_chinese_chars", isKept: read.separatesChinese, "Chinese characters set apart")
+                try checkDefault(nil, isKept: read.cleansText, "control characters removed")
+            }
             guard
                 let lowercases = cased.map({ !$0 }) ?? read?.lowercases ?? stated
-                    ?? (lowercasesByDefault ? true : nil)
+                    ?? (namesClass ? true : nil)
             else {
                 throw TokenizerError(
                     .undecidedCase, "choosing lower-casing", file: draft.vocabularyFile,
@@ -154,9 +160,25 @@ struct TokenizerConfiguration {
                     .conflict, "choosing lower-casing", expected: "a byte-level tokenizer to keep case",
                     found: "--uncased", advice: "leave it out")
             }
+            if namesClass, hasDocument {
+                try checkDefault("add_prefix_space", isKept: !draft.specification.addsPrefixSpace, "no space put before a text")
+            }
             if let flag = fields?["add_prefix_space"]?.bool { draft.specification.addsPrefixSpace = flag }
             if let flag = fields?["trim_offsets"]?.bool { draft.specification.trimsOffsets = flag }
         }
+    }
+
+    /// Refuses a setting of `tokenizer.json` that the named class would overrule by its own default in `transformers`.
+    ///
+    /// - Parameter key: that states the setting for the class; nil where there is none.
+    private func checkDefault(_ key: String?, isKept: Bool, _ usual: String) throws {
+        if isKept || key.flatMap({ fields?[$0] }) != nil { return }
+        let name = className ?? "the tokenizer's class"
+        throw TokenizerError(
+            .conflict, "reading a tokenizer", file: "tokenizer.json", expected: "\(usual), as \(name) does without being told otherwise",
+            found: "another setting",
+            advice: (key.map { "state \($0) in tokenizer_config.json, or" } ?? "in tokenizer_config.json")
+                + " name the tokenizer_class PreTrainedTokenizerFast, which follows tokenizer.json")
     }
 
     /// Settles the names of special tokens and the tokens that are found in the text as a whole.

@@ -94,6 +94,25 @@ import Testing
         #expect(tokenizer.padID == 0)
     }
 
+    @Test("A setting that the named class would overrule is refused unless the class is told", arguments: [
+        ("lowercase", "false", "\"do_lower_case\": false"), ("strip_accents", "false", "\"strip_accents\": false"),
+        ("handle_chinese_chars", "false", "\"tokenize_chinese_chars\": false"), ("clean_text", "false", nil),
+    ] as [(String, String, String?)])
+    func overruled(setting: String, value: String, stated: String?) throws {
+        var normalizer = ["clean_text": "true", "handle_chinese_chars": "true", "strip_accents": "null", "lowercase": "true"]
+        normalizer[setting] = value
+        let members = normalizer.sorted { $0.key < $1.key }.map { ", \"\($0)\": \($1)" }.joined()
+        let document = Self.document(["normalizer": "{\"type\": \"BertNormalizer\"\(members)}"])
+        func files(_ name: String, _ more: String? = nil) -> [String: String] {
+            ["tokenizer.json": document, "tokenizer_config.json": "{\"tokenizer_class\": \"\(name)\"\(more.map { ", " + $0 } ?? "")}"]
+        }
+        let error = try Self.refusal(files("BertTokenizer"))
+        #expect(error.reason == .conflict && error.description.contains("PreTrainedTokenizerFast"))
+        let free = try Self.load(files("PreTrainedTokenizerFast")).1
+        #expect(free.normalization != .init(lowercases: true))
+        if let stated { #expect(try Self.load(files("BertTokenizer", stated)).1.normalization == free.normalization) }
+    }
+
     @Test("Lower-casing that the files disagree about is refused unless it is said")
     func caseConflict() throws {
         let files = ["tokenizer.json": Self.document(), "tokenizer_config.json": "{\n\"do_lower_case\": false}"]

@@ -104,7 +104,7 @@ struct PredictCommand: ParsableCommand {
             } else {
                 var lines = ""
                 for output in outputs {
-                    let fields = [String(number), output.row.text] + (output.probabilities ?? []).map { "\($0)" }
+                    let fields = [String(number), output.row.text(isMultiLabel: predictor.isMultiLabel)] + (output.probabilities ?? []).map { "\($0)" }
                     lines += TabSeparatedText.line(fields)
                     number += 1
                 }

@@ -27,8 +27,15 @@ struct PredictionRow {
         return members
     }
 
-    /// The prediction as one field of a table: the label, labels with commas between, or the value.
-    var text: String { value.map { "\($0)" } ?? labels.joined(separator: ",") }
+    /// The prediction as one field of a table: the label, labels with commas between, or the value. Several labels one of which has a
+    /// comma itself are a JSON array, as `prepare` reads it.
+    func text(isMultiLabel: Bool) -> String {
+        if let value { return "\(value)" }
+        guard isMultiLabel, labels.contains(where: { $0.utf8.contains(UInt8(ascii: ",")) || $0.utf8.first == UInt8(ascii: "[") }) else {
+            return labels.joined(separator: ",")
+        }
+        return (try? JSONValue.array(labels.map { .string($0) }).canonicalText()) ?? ""
+    }
 }
 
 /// Tab-separated text. What would break a table is written as `\t`, `\n`, `\r` and `\\`.

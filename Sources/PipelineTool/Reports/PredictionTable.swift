@@ -27,6 +27,8 @@ struct PredictionTable {
             logits: Array(logits))
     }
 
+    private var isMultiLabel: Bool { if case .multiLabel = result.task.kind { true } else { false } }
+
     private func identifier(_ example: Int) -> String { result.identifiers?[example] ?? String(example) }
 
     /// A header and a line for each example: its identifier or number, the prediction, its line in the file, and the
@@ -36,7 +38,7 @@ struct PredictionTable {
         for example in labels.indices {
             let row = row(example)
             text += TabSeparatedText.line(
-                [identifier(example), row.text, String(result.lines[example])]
+                [identifier(example), row.text(isMultiLabel: isMultiLabel), String(result.lines[example])]
                     + (row.probabilities ?? []).map { "\($0)" })
         }
         return text
@@ -44,8 +46,7 @@ struct PredictionTable {
 
     /// One object a line.
     func jsonLines() throws -> String {
-        let isMultiLabel = if case .multiLabel = result.task.kind { true } else { false }
-        return try labels.indices.map { example in
+        try labels.indices.map { example in
             var members = row(example).members(result.task.labels, isMultiLabel: isMultiLabel)
             members["index"] = .string(identifier(example))
             members["line"] = .integer(Int64(result.lines[example]))

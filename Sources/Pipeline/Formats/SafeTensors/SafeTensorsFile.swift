@@ -139,6 +139,6 @@ public final class SafeTensorsFile: SafeTensorsSource {
             .nonFiniteValue, file: file, tensor: info.name, "the weights contain NaN or infinity",
             found: "\(values[index]) at element \(start + index)",
             advice:
-                "The model is damaged or diverged in training; allow such values explicitly to read it all the same.")
+                "The model is damaged or diverged in training; --allow-non-finite reads it all the same.")
     }
 }

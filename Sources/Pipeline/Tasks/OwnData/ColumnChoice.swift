@@ -64,7 +64,7 @@ struct ColumnChoice: Equatable {
                 throw FormatError(
                     .missingColumn, file: file, line: 1, "no column has a name that says it is the text",
                     expected: options.isPair == true ? pairs : "\(singles); for pairs \(pairs)", found: there,
-                    advice: "Name the columns to use, or rename them in the first line.")
+                    advice: "Name the columns to use (--text-column, --pair-column, --label-column), or rename them in the first line.")
             }
             (text, pair) = only
         }

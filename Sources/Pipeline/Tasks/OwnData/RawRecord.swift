@@ -49,7 +49,7 @@ struct RawRecordReader {
         guard options.allowsEmptyText || text.utf8.contains(where: { $0 > 0x20 }) else {
             throw FormatError(
                 .emptyText, file: source.file, line: source.line, column: column, "the text is empty",
-                advice: "Remove the record, or allow empty texts.")
+                advice: "Remove the record, or allow empty texts with --allow-empty-text.")
         }
         return text
     }
