@@ -24,6 +24,11 @@ import Testing
         let accounted = try #require(report["accounted_share"]?.doubleValue), mean = seconds.reduce(0, +) / 3
         #expect(abs(sum / mean - accounted) < 1e-9 && accounted > 0.5 && accounted <= 1)
         let counted = phases.filter { $0["share_of_ceiling"]?.doubleValue != nil }.compactMap { $0["name"]?.stringValue }
+        // Two passes of one sequence of 8 tokens, or one of both: C = 384, F = 4C, of the last block only keys and values of all tokens.
+        let square = 384.0 * 384, products = 16 * (5 * 12 + 2) * square + 2 * 10 * square, head = 2 * (square + 384 * 2)
+        let attention = 7 * 384.0 * 2 * (5 * 64 + 8), work = 2 * (3 * (products + head) + attention)
+        let speed = try #require(report["gflops"]?.doubleValue)
+        #expect(abs(speed * 1e9 * seconds[1] / work - 1) < 1e-3)
         #expect(counted == ["forward products", "input gradients", "weight gradients", "attention", "attention backward"])
     }
 

@@ -37,9 +37,6 @@ public struct StepBenchmark: Sendable {
         public let stepSeconds: [Double]
         /// Of every step, the first included: the loss before its update.
         public let losses: [Double]
-        /// 6·(encoder weights)·tokens and the products of attention, as where every row of the last block is computed; what was computed
-        /// is in `products`.
-        public let floatingPointOperations: Double
         public let numericPath: String
         /// Over all steps but the first.
         public let phases: PhaseTimes
@@ -49,6 +46,9 @@ public struct StepBenchmark: Sendable {
         public let ceiling: Double
 
         public var tokensPerStep: Int { batch * length }
+
+        /// Of all products of a step, as they were done.
+        public var floatingPointOperations: Double { 2 * Double(products.total) / Double(stepSeconds.count) }
 
         /// Sum of all phases over the time of the steps.
         public var accountedShare: Double { phases.total / stepSeconds.reduce(0, +) }
@@ -79,10 +79,7 @@ public struct StepBenchmark: Sendable {
         let trainer = try BenchmarkTrainer(
             model, dropout: dropout, backend: backend, tokens: tokens, sequences: max(1, tokens / length))
         let steps = try trainer.run(steps, on: data)
-        let c = model.configuration
-        let (C, F, n, layers) = (Double(c.hiddenSize), Double(c.intermediateSize), Double(batch * length), Double(c.layerCount))
-        let operations = 6 * layers * (4 * C * C + 2 * C * F) * n + 3 * layers * 4 * Double(batch) * Double(length * length) * C
-        return Result(batch: batch, length: length, stepSeconds: steps.seconds, losses: steps.losses, floatingPointOperations: operations,
+        return Result(batch: batch, length: length, stepSeconds: steps.seconds, losses: steps.losses,
                       numericPath: backend.numericPath, phases: steps.phases, products: steps.products,
                       ceiling: backend.productCeiling(precision))
     }
