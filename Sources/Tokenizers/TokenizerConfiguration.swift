@@ -117,9 +117,11 @@ struct TokenizerConfiguration {
 
     /// Settles lower-casing and the other settings that the files share.
     ///
-    /// - Parameter namesClass: the file names a class of the family, which has defaults of its own: BERT's lower-cases.
+    /// - Parameters:
+    ///   - lowercasesByDefault: the file names a class that lower-cases unless told otherwise.
+    ///   - overrulesDocument: the class that the file or the model's type names has defaults of its own, which win over `tokenizer.json`.
     func apply(
-        to draft: inout TokenizerDraft, hasDocument: Bool, namesClass: Bool, cased: Bool?
+        to draft: inout TokenizerDraft, hasDocument: Bool, lowercasesByDefault: Bool, overrulesDocument: Bool, cased: Bool?
     ) throws {
         if let length = fields?["model_max_length"]?.double, length >= 1, length < 1e9 {
             draft.specification.modelMaximumLength = Int(length)
@@ -135,15 +137,15 @@ struct TokenizerConfiguration {
                     expected: "do_lower_case \(read.lowercases) as in tokenizer.json", found: "\(stated)",
                     advice: "say --cased or --uncased")
             }
-            if namesClass, let read {
+            if overrulesDocument, let read {
                 try checkDefault("do_lower_case", isKept: read.lowercases || cased != nil, "text in lower case")
-                try checkDefault("strip_accents", isKept: read.stripsAccents == nil, "accents stripped where letters are lower-cased")
+                try checkDefault("strip_accents", isKept: read.stripsAccents == nil || read.stripsAccents == read.lowercases, "accents stripped where letters are lower-cased")
                 try checkDefault("tokenize_chinese_chars", isKept: read.separatesChinese, "Chinese characters set apart")
                 try checkDefault(nil, isKept: read.cleansText, "control characters removed")
             }
             guard
                 let lowercases = cased.map({ !$0 }) ?? read?.lowercases ?? stated
-                    ?? (namesClass ? true : nil)
+                    ?? (lowercasesByDefault ? true : nil)
             else {
                 throw TokenizerError(
                     .undecidedCase, "choosing lower-casing", file: draft.vocabularyFile,
@@ -160,7 +162,7 @@ struct TokenizerConfiguration {
                     .conflict, "choosing lower-casing", expected: "a byte-level tokenizer to keep case",
                     found: "--uncased", advice: "leave it out")
             }
-            if namesClass, hasDocument {
+            if overrulesDocument, hasDocument {
                 try checkDefault("add_prefix_space", isKept: !draft.specification.addsPrefixSpace, "no space put before a text")
             }
             if let flag = fields?["add_prefix_space"]?.bool { draft.specification.addsPrefixSpace = flag }
@@ -173,7 +175,7 @@ struct TokenizerConfiguration {
     /// - Parameter key: that states the setting for the class; nil where there is none.
     private func checkDefault(_ key: String?, isKept: Bool, _ usual: String) throws {
         if isKept || key.flatMap({ fields?[$0] }) != nil { return }
-        let name = className ?? "the tokenizer's class"
+        let name = className ?? "the class that goes with the model's type"
         throw TokenizerError(
             .conflict, "reading a tokenizer", file: "tokenizer.json", expected: "\(usual), as \(name) does without being told otherwise",
             found: "another setting",

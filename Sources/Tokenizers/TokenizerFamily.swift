@@ -24,6 +24,9 @@ enum TokenizerFamily: Sendable {
         }
     }
 
+    /// Classes that follow a `tokenizer.json` in everything.
+    static let genericClasses: Set = ["PreTrainedTokenizerFast", "TokenizersBackend"]
+
     /// The family that the tokenizer's class or the model's type names; nil if they name none.
     ///
     /// Throws `unsupported` for others, unless there is a `tokenizer.json`, which tells by itself how it works.
@@ -31,7 +34,7 @@ enum TokenizerFamily: Sendable {
         let families: [String: TokenizerFamily] = [
             "bert": .bert, "distilbert": .bert, "electra": .bert, "mobilebert": .bert, "roberta": .roberta,
         ]
-        if let className, !["PreTrainedTokenizerFast", "TokenizersBackend"].contains(className) {
+        if let className, !genericClasses.contains(className) {
             let stem = className.replacingOccurrences(of: "TokenizerFast", with: "")
                 .replacingOccurrences(of: "Tokenizer", with: "").lowercased()
             if let family = families[stem] { return family }

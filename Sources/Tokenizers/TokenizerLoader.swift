@@ -38,7 +38,8 @@ public enum TokenizerLoader {
         }
         try configuration.apply(
             to: &draft, hasDocument: files["tokenizer.json"] != nil,
-            namesClass: stated != nil && configuration.className != nil, cased: cased)
+            lowercasesByDefault: stated == .bert && configuration.className != nil,
+            overrulesDocument: stated != nil && !TokenizerFamily.genericClasses.contains(configuration.className ?? ""), cased: cased)
         if let longest, draft.specification.modelMaximumLength ?? 0 >= longest { draft.specification.modelMaximumLength = nil }
         let vocabulary = try Vocabulary(draft.tokens.map(\.bytes), file: draft.vocabularyFile) { draft.tokens[$0].line }
         try configuration.resolveTokens(&draft, documentTokens: added, family: family, vocabulary: vocabulary)

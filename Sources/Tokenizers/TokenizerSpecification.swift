@@ -47,7 +47,7 @@ public struct TokenizerSpecification: Codable, Sendable, Hashable {
     public var template: PairTemplate
     /// Named special tokens: `pad_token`, `cls_token` and so on, as in `tokenizer_config.json`.
     public var namedTokens: [String: String]
-    /// The longest sequence that texts are to be cut to, if the source says so and the model would take longer ones.
+    /// `model_max_length` of the source, if the model would take longer sequences. Handed on to exports; texts are cut where they are used.
     public var modelMaximumLength: Int?
     /// Number of tokens in the vocabulary, without those added after it.
     public var vocabularyCount: Int

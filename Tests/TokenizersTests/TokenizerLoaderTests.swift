@@ -106,11 +106,20 @@ import Testing
         func files(_ name: String, _ more: String? = nil) -> [String: String] {
             ["tokenizer.json": document, "tokenizer_config.json": "{\"tokenizer_class\": \"\(name)\"\(more.map { ", " + $0 } ?? "")}"]
         }
-        let error = try Self.refusal(files("BertTokenizer"))
-        #expect(error.reason == .conflict && error.description.contains("PreTrainedTokenizerFast"))
-        let free = try Self.load(files("PreTrainedTokenizerFast")).1
-        #expect(free.normalization != .init(lowercases: true))
+        for files in [files("BertTokenizer"), ["tokenizer.json": document]] {
+            let error = try Self.refusal(files, modelType: "bert")
+            #expect(error.reason == .conflict && error.description.contains("PreTrainedTokenizerFast"))
+        }
+        let free = try Self.load(files("PreTrainedTokenizerFast"), modelType: "bert").1
+        #expect(try free.normalization != .init(lowercases: true) && Self.load(files("TokenizersBackend"), modelType: "bert").1 == free)
         if let stated { #expect(try Self.load(files("BertTokenizer", stated)).1.normalization == free.normalization) }
+    }
+
+    @Test("Accents that are stripped where letters are lower-cased are the class's default, said or not")
+    func strippedAccents() throws {
+        let normalizer = "{\"type\": \"BertNormalizer\", \"clean_text\": true, \"handle_chinese_chars\": true, \"strip_accents\": true, \"lowercase\": true}"
+        let files = ["tokenizer.json": Self.document(["normalizer": normalizer]), "tokenizer_config.json": "{\"tokenizer_class\": \"BertTokenizer\"}"]
+        #expect(try Self.load(files, modelType: "bert").1.normalization?.stripsAccents == true)
     }
 
     @Test("Lower-casing that the files disagree about is refused unless it is said")

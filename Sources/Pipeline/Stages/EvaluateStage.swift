@@ -109,11 +109,12 @@ public struct EvaluateStage {
                     + "\(wanted.outputs) for \(wanted.loss.rawValue)", advice: "Evaluate on a dataset of the model's own task.")
         }
         guard head.means(task.labels) else {
-            let isReordered = head.labels.sorted() == task.labels.sorted()
+            // GLUE's labels have their order.
+            let isReordered = GLUECatalogue.task(named: task.name) == nil && head.labels.sorted() == task.labels.sorted()
             throw PipelineError(
                 .unfitInput, "the model's labels are \(head.labels.joined(separator: ", ")) and the dataset's \(task.labels.joined(separator: ", "))",
                 advice: isReordered ? "Prepare the dataset with --labels \(head.labels.joined(separator: ","))."
-                    : "Evaluate on a dataset of the model's own task, prepared with the model's labels in --labels.")
+                    : "Evaluate on a dataset of the model's own task, with the model's labels in their order.")
         }
         if let own = model.description.task, own.isPair != task.isPair {
             throw PipelineError(

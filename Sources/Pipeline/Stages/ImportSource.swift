@@ -155,16 +155,24 @@ struct ModelCard {
         guard let folder, let read = try? String(contentsOf: folder.appendingPathComponent("README.md"), encoding: .utf8) else { return }
         let text = read.replacingOccurrences(of: "\r\n", with: "\n")
         guard text.hasPrefix("---\n"), let end = text.dropFirst(4).range(of: "\n---") else { return }
-        guard case .mapping(let root)? = try? Yams.compose(yaml: String(text[text.index(text.startIndex, offsetBy: 4)..<end.lowerBound])) else { return }
+        let header = String(text[text.index(text.startIndex, offsetBy: 4)..<end.lowerBound])
+        let root = (try? Yams.compose(yaml: header))?.mapping
         for key in ["license", "license_name", "license_link", "language", "base_model", "model_name", "library_name", "pipeline_tag"] {
-            guard let node = root[key] else { continue }
-            let values = node.sequence.map { $0.compactMap(\.string) } ?? node.string.map { [$0] } ?? []
+            let values = root.map { root in root[key].map { node in node.sequence.map { $0.compactMap(\.string) } ?? [node.string ?? ""] } ?? [] }
+                ?? Self.plainValues(of: key, in: header)
             let value = values.filter { !$0.isEmpty }.joined(separator: ", ")
             if !value.isEmpty { facts[key] = value }
         }
         license = facts["license"]
         // A licence of its own goes by its name.
         if license == "other", let name = facts["license_name"] { license = name }
+    }
+
+    /// Of a header that is no YAML as a whole, as many a card's is: lines of the outermost level.
+    private static func plainValues(of key: String, in header: String) -> [String] {
+        header.split(separator: "\n").filter { $0.hasPrefix(key + ":") }.prefix(1).map {
+            $0.dropFirst(key.count + 1).trimmingCharacters(in: .whitespaces)
+        }
     }
 
     /// Facts of the card, the metadata of the weights file and the origin, for the provenance.

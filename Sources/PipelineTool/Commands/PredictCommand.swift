@@ -88,7 +88,7 @@ struct PredictCommand: ParsableCommand {
         if !common.json {
             try StandardOutput.write(TabSeparatedText.line(["index", "prediction"] + predictor.labelNames))
         }
-        // Of a pipe each answer comes as soon as its line is there; lines before one that is refused are answered.
+        // Of a pipe each answer comes as soon as its line is there; lines before one that is refused are answered. With --json all or nothing is.
         var refusal: (any Error)?
         while refusal == nil {
             var texts: [(text: String, pair: String?)] = []

@@ -266,6 +266,17 @@ import Tokenizers
         #expect(try toy.store.artifact(StoredModel.find("tiny", in: toy.store).digest).provenance.license == nil)
     }
 
+    @Test(arguments: [
+        ("license:\n- mit\n- bsd\nlanguage: [en, de]", "mit, bsd"), ("license: mit # as it was", "mit"), ("license: \"mit\"", "mit"),
+        ("license: other\nlicense_name: house-rules", "house-rules"), ("license: mit\nwidget:\n- text: a: b: c", "mit"), ("tags: [a]", nil),
+    ] as [(String, String?)])
+    func `the licence of a card is read in each way that YAML writes it`(_ header: String, _ license: String?) throws {
+        let toy = try ToyStore()
+        var folder = try ModelFolder()
+        folder.files["README.md"] = Data("---\n\(header)\n---\n".utf8)
+        #expect(try toy.store.artifact(imported(toy, folder, as: "carded").model).provenance.license == license)
+    }
+
     @Test func `a head that the file brings is kept with its labels`() throws {
         let toy = try ToyStore()
         var folder = try ModelFolder()

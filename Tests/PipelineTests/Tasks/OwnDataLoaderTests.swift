@@ -80,6 +80,11 @@ import Testing
         #expect(try Self.refused("classification", ["train.txt": text])?.reason == .noSplits)
         let given = try Self.load("classification", ["train.txt": text, "valid.data": text, "notes.md": ""]) { $0.fileKind = .tabSeparated }
         #expect(given.splits.map(\.name) == ["train", "dev"])
+        let folders = try Self.load("classification", ["train.txt": text, "train/notes": "", "dev.tsv/notes": ""]) { $0.fileKind = .tabSeparated }
+        #expect(folders.splits.map(\.name) == ["train"])
+        let scratch = Scratch(), link = scratch.url.appendingPathComponent("link")
+        try FileManager.default.createSymbolicLink(at: link, withDestinationURL: scratch.write("data/train.tsv", text).deletingLastPathComponent())
+        #expect(try TaskLoader.load(task: "classification", from: link) { _ in }.splits.map(\.name) == ["train"])
         let known = try Self.load("classification", ["train.tsv": text, "train.md": ""]) { $0.fileKind = .tabSeparated }
         #expect(known.splits.map(\.examples.count) == [2])
         #expect(try Self.refused("classification", ["train.txt": text, "train.md": text]) { $0.fileKind = .tabSeparated }?.reason == .ambiguousSplit)

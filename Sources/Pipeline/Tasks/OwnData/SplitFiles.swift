@@ -31,7 +31,10 @@ enum SplitFiles {
             return [Found(split: split, url: url, kind: try kind(of: url, options))]
         }
         var result: [Found] = []
-        let files = try FileManager.default.contentsOfDirectory(at: url, includingPropertiesForKeys: nil).sorted { $0.path < $1.path }
+        let files = try FileManager.default.contentsOfDirectory(atPath: url.path).sorted().map { url.appendingPathComponent($0) }.filter {
+            var isFolder: ObjCBool = false
+            return FileManager.default.fileExists(atPath: $0.path, isDirectory: &isFolder) && !isFolder.boolValue
+        }
         let known = files.filter { extensions[$0.pathExtension.lowercased()] != nil }
         for (split, stems) in stems {
             func named(_ files: [URL]) -> [URL] { files.filter { stems.contains($0.deletingPathExtension().lastPathComponent) } }

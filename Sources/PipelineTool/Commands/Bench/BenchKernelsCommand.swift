@@ -35,7 +35,7 @@ struct BenchKernelsCommand: ParsableCommand {
     @OptionGroup var options: BenchOptions
 
     func validate() throws {
-        try BenchOptions.check("--length", length, 1...512)
+        try BenchOptions.check("--length", length, 2...512)
         try BenchOptions.check("--tokens", tokens, length...1 << 20)
         try BenchOptions.check("--rounds", rounds, 1...1000)
     }
