@@ -8,7 +8,7 @@ public struct JSONScanner {
         case object, array, string, number, boolean, null, other
     }
 
-    public static let deepest = 64
+    static let deepest = 64
     static let longestNumber = 512
 
     private let bytes: UnsafeBufferPointer<UInt8>
@@ -150,7 +150,7 @@ public struct JSONScanner {
     }
 
     /// Refuses anything but white space after the value.
-    public mutating func finish() throws {
+    mutating func finish() throws {
         skipSpace()
         guard position == bytes.count else {
             throw fault(.trailingBytes, "more bytes follow the JSON value")

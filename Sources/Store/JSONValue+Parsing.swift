@@ -8,7 +8,8 @@ extension JSONValue {
             self = try Array(bytes).withUnsafeBufferPointer { try JSONScanner.read($0, Self.read) }
         } catch let fault as JSONFault {
             throw StoreError(
-                .invalidJSON, operation: "read JSON", found: "\(fault.problem)\(fault.found.map { ", \($0)," } ?? "") at offset \(fault.byte)")
+                .invalidJSON, operation: "read JSON", expected: "strict JSON",
+                found: "\(fault.found ?? "other text") at offset \(fault.byte), where \(fault.problem)")
         }
     }
 
