@@ -15,6 +15,8 @@ enum {
     H_PAD = 16,
     // Pairs of rows that are asked for before they are packed.
     H_AHEAD = 6,
+    // Steps of k, of B's tiles, that are asked for before they are loaded: beside slow tiles they come for nothing.
+    H_TILES_AHEAD = 1,
 };
 
 #if CK_UNITS == CK_UNITS_TILES
@@ -190,19 +192,22 @@ INLINE void pack_a_of(ck_elements a, int64_t a_row, int64_t a_col, int64_t rows,
     }
 #else
     if (a_row == 1) {
-        for (int64_t i = 0; i < round_up(rows, H_ROWS); i += 16) {
-            int64_t n = rows - i < 16 ? rows - i : 16;
-            for (int64_t p = 0; p < padded; p += 16) {
+        for (int64_t p = 0; p < padded; p += 16)
+            for (int64_t i = 0; i < round_up(rows, H_ROWS); i += 16) {
+                int64_t n = rows - i < 16 ? rows - i : 16;
                 vu x[16];
                 for (int64_t r = 0; r < 16; r++) {
                     int64_t left = K - 2 * (p + r);
-                    ck_elements low = after(a, i + 2 * (p + r) * a_col);
-                    x[r] = n > 0 && left > 0 ? pair_of_rows(low, after(low, a_col), left > 1, n) : (vu){0};
+                    ck_elements low = after(a, i + 2 * (p + r) * a_col), high = after(low, a_col);
+                    x[r] = n > 0 && left > 0 ? pair_of_rows(low, high, left > 1, n) : (vu){0};
+                    if (n > 0 && left > 2 * 16 + 1) {
+                        __builtin_prefetch(after(low, 2 * 16 * a_col).at);
+                        __builtin_prefetch(after(high, 2 * 16 * a_col).at);
+                    }
                 }
                 transpose_pairs(x);
                 for (int64_t r = 0; r < 16; r++) store_pairs(out + (i + r) * layout.row_step + p, x[r]);
             }
-        }
         return;
     }
     for (int64_t i = 0; i < round_up(rows, H_ROWS); i++)
@@ -231,6 +236,11 @@ INLINE void pack_b_of(ck_elements b, int64_t b_row, int64_t b_col, int64_t K, in
     for (int64_t p = 0; p < padded; p++) {
         bool is_pair = K - 2 * p > 1;
         ck_elements low = after(b, 2 * p * b_row), high = after(low, is_pair ? b_row : 0);
+        if (b_col == 1 && p + H_AHEAD < pairs)
+            for (int64_t j = 0; j < columns; j += 64 / (b.half ? 2 : 4)) {
+                __builtin_prefetch(after(low, 2 * H_AHEAD * b_row + j).at);
+                __builtin_prefetch(after(low, (2 * H_AHEAD + 1) * b_row + j).at);
+            }
         for (int64_t j = 0; j < columns; j += NR) {
             uint32_t *to = out + j / NR * panel + p * NR;
             int64_t n = columns - j < NR ? columns - j : NR;

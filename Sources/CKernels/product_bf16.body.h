@@ -42,12 +42,24 @@ static void whole_block(int64_t pairs, const uint32_t *a, a_layout layout, const
 /// Whether `whole_block` writes just these rows.
 INLINE bool has_own_block(int64_t rows) { return rows >= H_ROWS || rows == 8 || rows == 4 || rows == 2; }
 #else
-/// c (+)= Σ over pairs of a[i][pair]·b[pair][j], for a whole block of 32 × 32 in four tiles; those that hold none of the
-/// `rows` and `columns` that count are left out.
-static void whole_block(int64_t pairs, const uint32_t *a, a_layout layout, const uint32_t *b, float *c, int64_t c_row,
-                        int64_t rows, int64_t columns, bool accumulate) {
+/// H_ROWS rows of a tile of C whose sums are whole and lie in blocks [panel][H_ROWS][NR], but are not in C yet. They are finished in
+/// pieces of NR columns, row by row, between the multiplies of the next rows, which leave the vector units idle.
+typedef struct {
+    const ck_product *p;
+    const float *sums;
+    int64_t row, rows, column, columns, panels;  // where they are in C
+    int64_t finished;                            // pieces that are in C
+} pending_rows;
+INLINE int64_t pieces_of(const pending_rows *w) { return w->rows * w->panels; }
+static void finish_pieces(pending_rows *w, int64_t count);
+
+/// c (+)= Σ over pairs of a[i][pair]·b[pair][j], for a block of 32 × 32 in four tiles; those that hold none of the `rows` and
+/// `columns` that count are left out. Between its multiplies as many pieces of `other` are finished as a block of it has; null is
+/// none.
+static void sum_tiles(int64_t pairs, const uint32_t *a, int64_t stride, const uint32_t *b, float *c, int64_t c_row, int64_t rows,
+                      int64_t columns, bool accumulate, pending_rows *other) {
     bool low = rows > 16, right = columns > 16;
-    int64_t stride = layout.row_step, c_bytes = c_row * 4, a_bytes = stride * 4;
+    int64_t c_bytes = c_row * 4, a_bytes = stride * 4;
     if (accumulate) {
         TILE_LOAD(0, c, c_bytes);
         if (right) TILE_LOAD(1, c + 16, c_bytes);
@@ -58,15 +70,20 @@ static void whole_block(int64_t pairs, const uint32_t *a, a_layout layout, const
     }
     const uint32_t *a1 = a + 16 * stride;
     if (low && right) {
+        int64_t pieces = other && pairs > 0 ? (16 * other->rows + pairs - 1) / pairs : 0;
         for (int64_t k = 0; k < pairs; k += 16) {
+            const uint32_t *ahead = b + (k + 16 * H_TILES_AHEAD) * NR;
             TILE_LOAD(6, b + k * NR, NR * 4);
             TILE_LOAD(4, a + k, a_bytes);
             TILE_LOAD(7, b + k * NR + 16, NR * 4);
             TILE_MULTIPLY(0, 4, 6);
+#pragma clang loop unroll(full)
+            for (int i = 0; i < 2 * 16; i++) __builtin_prefetch(ahead + 16 * i);
             TILE_LOAD(5, a1 + k, a_bytes);
             TILE_MULTIPLY(1, 4, 7);
             TILE_MULTIPLY(2, 5, 6);
             TILE_MULTIPLY(3, 5, 7);
+            if (pieces) finish_pieces(other, pieces);
         }
     } else if (low) {
         for (int64_t k = 0; k < pairs; k += 16) {
@@ -95,6 +112,10 @@ static void whole_block(int64_t pairs, const uint32_t *a, a_layout layout, const
     if (right) TILE_STORE(1, c + 16, c_bytes);
     if (low) TILE_STORE(2, c + 16 * c_row, c_bytes);
     if (low && right) TILE_STORE(3, c + 16 * c_row + 16, c_bytes);
+}
+static void whole_block(int64_t pairs, const uint32_t *a, a_layout layout, const uint32_t *b, float *c, int64_t c_row,
+                        int64_t rows, int64_t columns, bool accumulate) {
+    sum_tiles(pairs, a, layout.row_step, b, c, c_row, rows, columns, accumulate, NULL);
 }
 INLINE bool has_own_block(int64_t rows) { return rows >= H_ROWS; }
 #endif
@@ -200,6 +221,74 @@ static void finish_half(const ck_product *p, const float *tile, int64_t tile_row
     }
 }
 
+#if CK_UNITS == CK_UNITS_TILES
+/// The next `count` pieces, or as many as there are, into C.
+static __attribute__((noinline)) void finish_pieces(pending_rows *w, int64_t count) {
+    const ck_product *p = w->p;
+    int64_t left = pieces_of(w) - w->finished, end = w->finished + (count < left ? count : left);
+    for (int64_t i = w->finished; i < end; i++) {
+        int64_t r = i / w->panels, panel = i % w->panels, n = panel * NR, columns = w->columns - n < NR ? w->columns - n : NR;
+        const float *x = w->sums + (panel * H_ROWS + r) * NR;
+        int64_t row = w->row + r, column = w->column + n;
+        if (p->c.half) {
+            finish_half(p, x, NR, row, 1, column, column + columns);
+            continue;
+        }
+        float *c = (float *)p->c.at + row * p->c_row + column;
+        store_some(c, load(x), columns);
+        if (columns > W) store_some(c + W, load(x + W), columns - W);
+    }
+    w->finished = end;
+}
+
+/// A block of C, as the beginning of its sums.
+static void begin_block(const ck_product *p, int64_t row, int64_t rows, int64_t column, int64_t columns, float *sums) {
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t n = 0; n < columns; n += W)
+            store(sums + i * NR + n, load_some((const float *)p->c.at + (row + i) * p->c_row + column + n, columns - n));
+}
+
+/// Sums are in the worker's scratch, block by block, until they are whole: all of the tile's where k takes several blocks, else
+/// those of the last rows and of the present ones.
+static void pair_tile_item(void *raw, int64_t index, int worker) {
+    enum { BLOCK = H_ROWS * NR };
+    pair_job *j = raw;
+    const ck_product *p = j->p;
+    tile_part t = tile_at(p, j->grid, index);
+    bool in_blocks = j->kn > H_KC;
+    int64_t own_size = j->packed_a ? 0 : round_up(packed_a_size(j->grid.tile_rows, H_KC), 16), strip = j->grid.tile_panels * BLOCK;
+    int64_t strips = in_blocks ? j->grid.tile_rows / H_ROWS : 2;
+    uint32_t *own = ck_worker_scratch(j->context, worker, (size_t)(own_size + strips * strip) * sizeof *own);
+    float *held = (float *)(own + own_size);
+    pending_rows pending = {.p = p};
+    UNITS_BEGIN();
+    for (int64_t k = 0; k < j->kn || k == 0; k += H_KC) {  // once for an empty sum, too
+        int64_t kn = j->kn - k < H_KC ? j->kn - k : H_KC, pairs = pairs_of(kn);
+        a_layout layout = layout_of(p->a_col, kn);
+        bool whole = k + kn >= j->kn, in_c = k == 0 && (p->accumulate || j->k0 > 0);
+        const uint32_t *a = own, *b = j->packed + k / 2 * j->grid.panels * NR;
+        if (j->packed_a) a = shared_a(j, k, kn, t.row);
+        else pack_a_pairs(after(p->a, t.row * p->a_row + (j->k0 + k) * p->a_col), p->a_row, p->a_col, t.rows, kn, own);
+        for (int64_t i = 0; i < t.rows; i += H_ROWS) {
+            float *sums = held + i / H_ROWS % strips * strip;
+            int64_t rows = t.rows - i < H_ROWS ? t.rows - i : H_ROWS;
+            for (int64_t panel = t.panel; panel < t.panel_end; panel++) {
+                int64_t column = panel * NR, columns = p->n - column < NR ? p->n - column : NR;
+                float *c = sums + (panel - t.panel) * BLOCK;
+                if (in_c) begin_block(p, t.row + i, rows, column, columns, c);
+                sum_tiles(pairs, a + i / H_ROWS * layout.block, layout.row_step, b + panel * pairs * NR, c, NR, rows, columns, k > 0 || in_c,
+                          pending.finished < pieces_of(&pending) ? &pending : NULL);
+            }
+            if (!whole) continue;
+            finish_pieces(&pending, INT64_MAX);
+            pending = (pending_rows){p, sums, t.row + i, rows, t.column, t.column_end - t.column, t.panel_end - t.panel, 0};
+        }
+    }
+    UNITS_END();
+    finish_pieces(&pending, INT64_MAX);
+    if (!p->c.half && j->k0 + j->kn >= p->k) finish_tile(p, t.row, t.rows, t.column, t.column_end);
+}
+#else
 static void pair_tile_item(void *raw, int64_t index, int worker) {
     pair_job *j = raw;
     const ck_product *p = j->p;
@@ -230,6 +319,7 @@ static void pair_tile_item(void *raw, int64_t index, int worker) {
     if (p->c.half) finish_half(p, to.at, width, t.row, t.rows, t.column, t.column_end);
     else finish_tile(p, t.row, t.rows, t.column, t.column_end);
 }
+#endif
 
 static void multiply_bf16(ck_context *context, const ck_product *p) {
     if (p->m <= 0 || p->n <= 0) return;
