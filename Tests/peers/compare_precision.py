@@ -8,9 +8,12 @@
 Same model, head, batches and dropout masks; only the recipe's `precision` differs. Every loss has to be within 2 % of float32's.
 One JSON line per task and seed; the exit status is 1 when the bound does not hold.
 
---rounded-start says how much of it the run makes of any small change: the same run in float32, from the model with every weight rounded
-to bfloat16 once, is compared with float32's too. --peer says how much of it is due to the format itself: the peer (finetune.py) takes the same steps in float32 and under autocast to
-bfloat16, and the tool takes them in both precisions from the peer's head, with its batches, all without dropout. Nothing is bounded.
+--rounded-start says how much the run makes of any small change: the same run in float32, from the model with its weights rounded to
+bfloat16 once (the head is drawn as before), is compared with float32's, too.
+
+--peer says how much of it is due to the format itself: the peer (finetune.py) takes the same steps in float32 and under autocast to
+bfloat16, and the tool takes them in both precisions from the peer's head, with its batches, all without dropout. With --peer nothing is
+bounded.
 """
 import argparse
 import json
@@ -51,7 +54,7 @@ def peer_losses(o, task, seed, precision, folder):
 
 def drift(rounded, exact):
     differences = [abs(a - b) / abs(b) for a, b in zip(rounded, exact, strict=True)]
-    return {"largest": max(differences), "mean": sum(differences) / len(differences)}
+    return {"largest": max(differences), "at_step": differences.index(max(differences)), "mean": sum(differences) / len(differences)}
 
 
 def compare_with_peer(tool, o, task, seed, folder):
@@ -61,7 +64,9 @@ def compare_with_peer(tool, o, task, seed, folder):
     tool.adopt(made, start)
     tool("prepare", "--task", task, "--data", task_folder(task, o.data), "--model", start, "--name", data, "--max-length", o.max_length,
          "--replace")
-    same = ["--order", os.path.join(made, "order.json"), "--set", "dropout=0", "--set", f"warmup={int(0.1 * o.steps)}"]
+    recipe = {"optimizer": "adamw", "weight_decay": 0.01, "max_grad_norm": 1.0, "schedule": "linear", "dropout": 0,
+              "warmup": int(0.1 * o.steps)}
+    same = ["--order", os.path.join(made, "order.json"), *(w for k, v in recipe.items() for w in ("--set", f"{k}={v}"))]
     ours, path = {}, None
     for precision in ("fp32", "bf16"):
         ours[precision], path = losses(tool, o, start, data, seed, precision, folder, *same)
@@ -82,17 +87,19 @@ def rounded_once(model, folder):
 
 
 def compare(tool, o, task, seed, folder):
-    def of(model, name, precision):
+    def start(model, name):
         tool.adopt(model, name)
         tool("prepare", "--task", task, "--data", task_folder(task, o.data), "--model", name, "--name", f"{name}-{task}",
              "--max-length", o.max_length, "--replace")
-        return losses(tool, o, name, f"{name}-{task}", seed, precision, folder)
+        return name, f"{name}-{task}"
 
-    exact, _ = of(o.model, "precision-base", "fp32")
-    rounded, path = of(o.model, "precision-base", "bf16")
+    base = start(o.model, "precision-base")
+    exact, _ = losses(tool, o, *base, seed, "fp32", folder)
+    rounded, path = losses(tool, o, *base, seed, "bf16", folder)
     found = drift(rounded, exact)
     if o.rounded_start:
-        found["float32 from rounded weights"] = drift(of(rounded_once(o.model, folder), "precision-rounded", "fp32")[0], exact)
+        found["float32 from rounded weights"] = drift(
+            losses(tool, o, *start(rounded_once(o.model, folder), "precision-rounded"), seed, "fp32", folder)[0], exact)
     good = len(exact) == o.steps and found["largest"] <= 0.02
     print(json.dumps({"task": task, "seed": seed, "steps": len(exact), "numeric_path": path, **found, "bound": 0.02,
                       "last_loss": exact[-1], "passed": good}), flush=True)
@@ -108,15 +115,17 @@ def main():
     a.add_argument("--steps", type=int, default=100)
     a.add_argument("--lr", type=float, default=1e-4)
     a.add_argument("--seeds", default="0")
-    a.add_argument("--rounded-start", action="store_true", help="run float32 from rounded weights, too")
-    a.add_argument("--peer", action="store_true", help="measure the peer's drift beside ours, without dropout")
+    more = a.add_mutually_exclusive_group()
+    more.add_argument("--rounded-start", action="store_true", help="run float32 from rounded weights, too")
+    more.add_argument("--peer", action="store_true", help="measure the peer's drift beside ours, without dropout")
     a.add_argument("--max-length", type=int, default=128)
     a.add_argument("--threads", type=int, default=os.cpu_count())
     o = a.parse_args()
+    unknown = [t for t in o.tasks.split(",") if t not in TASKS]
+    if unknown:
+        a.error(f"--tasks takes {', '.join(TASKS)}, not {', '.join(unknown)}")
     tool, passed = Tool(o.pipeline, o.store), True
     for task in o.tasks.split(","):
-        if task not in TASKS:
-            sys.exit(f"--tasks takes {', '.join(TASKS)}, not '{task}'")
         for seed in o.seeds.split(","):
             with tempfile.TemporaryDirectory() as folder:
                 passed = (compare_with_peer if o.peer else compare)(tool, o, task, int(seed), folder) and passed
