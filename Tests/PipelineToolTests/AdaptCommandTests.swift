@@ -36,6 +36,16 @@ import Testing
         #expect(losses[0] == losses[2] && losses[0] != losses[1], "without learning a row has its own loss: \(losses)")
     }
 
+    @Test func aRunFoundInTheStoreSaysThatOtherKernelsComputedIt() throws {
+        let scratch = try Scratch.prepared(), words = Self.adapt + ["--replace", "--set", "precision=fp32"]
+        let first = try Tool.run(words, environment: ["PIPELINE_KERNELS": "baseline"], in: scratch)
+        #expect(try first.json()["numeric_path"]?.stringValue?.hasPrefix("cpu-baseline") == true && !first.errors.contains("they differ by rounding"))
+        let here = try #require(try Tool.run(words + ["--dry-run"], in: scratch).json()["numeric_path"]?.stringValue)
+        let again = try Tool.run(words, in: scratch), path = try #require(try again.json()["numeric_path"]?.stringValue)
+        #expect(try again.json()["cached"] == true)
+        #expect(again.errors.contains("computed by \(path), and here would be by \(here)") == (path != here), "\(again.errors)")
+    }
+
     @Test func aRunThatLearntNothingSaysSo() throws {
         let scratch = try Scratch.prepared(), words = Array(Self.adapt.dropLast()) + ["--replace", "--set", "epochs=4"]
         let still = try Tool.run(words + ["--set", "learning_rate=0"], in: scratch)

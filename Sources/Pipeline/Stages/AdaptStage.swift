@@ -55,6 +55,10 @@ public struct AdaptStage {
                                     advice: "Trace another seed, or work in a new store.")
             }
             let record = try RunRecord(store.artifact(digest))
+            let here = CPUBackend(threads: 1, precision: recipe.precision).numericPath
+            if record.numericPath != here {
+                context.observe(.note("the run in the store was computed by \(record.numericPath), and here would be by \(here): they differ by rounding"))
+            }
             try setName(digest, store)
             return Result(run: digest, record: record, wasCached: true, resumedFrom: nil, timing: try RunTiming.read(setup.key, store))
         }

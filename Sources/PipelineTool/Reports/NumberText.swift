@@ -13,6 +13,9 @@ enum NumberText {
         return (value < 0 ? "-" : "") + text
     }
 
+    /// `1 thread`, `2 threads`.
+    static func threads(_ value: Int) -> String { value == 1 ? "1 thread" : "\(count(value)) threads" }
+
     static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
     /// A metric, or that it is undefined.

@@ -71,7 +71,7 @@ struct BenchKernelsCommand: ParsableCommand {
         }
         try options.finish(
             json,
-            text: "one layer, \(shape.name), \(result.batch) × \(length) tokens, \(result.numericPath), \(benchmark.threads) threads\n"
+            text: "one layer, \(shape.name), \(result.batch) × \(length) tokens, \(result.numericPath), \(NumberText.threads(benchmark.threads))\n"
                 + TextTable.facts([
                     ("ceiling of products", NumberText.rate(result.productCeiling / 1e9) + " GFLOP/s"),
                     ("ceiling of memory", NumberText.rate(result.copyCeiling / 1e9) + " GB/s read and written by copies"),

@@ -83,7 +83,7 @@ struct BenchLengthsCommand: ParsableCommand {
         }
         try options.finish(
             json,
-            text: "\(shape.name), \(result.numericPath), \(benchmark.threads) threads\n\n" + lengths.text
+            text: "\(shape.name), \(result.numericPath), \(NumberText.threads(benchmark.threads))\n\n" + lengths.text
                 + "\n  sequences of \(LengthBenchmark.batchLength) tokens\n" + batches.text)
     }
 }

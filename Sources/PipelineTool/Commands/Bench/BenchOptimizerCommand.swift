@@ -29,8 +29,8 @@ struct BenchOptimizerCommand: ParsableCommand {
     func validate() throws {
         guard OptimizerBenchmark.recipes.contains(recipe) else {
             throw ValidationError(
-                "--recipe takes \(OptimizerBenchmark.recipes.joined(separator: ", ")), not '\(recipe)'; a line search costs the losses "
-                    + "that it asks for.")
+                "--recipe takes an optimizer alone, one of \(OptimizerBenchmark.recipes.joined(separator: ", ")), not '\(recipe)'. A line search "
+                    + "costs the losses that it asks for, and noise the passes of its ascent.")
         }
         try BenchOptions.check("--updates", updates, 1...100_000)
     }
@@ -50,7 +50,7 @@ struct BenchOptimizerCommand: ParsableCommand {
         ]
         try options.finish(
             json,
-            text: "\(recipe), \(shape.name), \(NumberText.count(result.weights)) weights, \(benchmark.threads) threads\n"
+            text: "\(recipe), \(shape.name), \(NumberText.count(result.weights)) weights, \(NumberText.threads(benchmark.threads))\n"
                 + TextTable.facts([
                     ("update", "\(NumberText.rate(seconds * 1000)) ms, best \(NumberText.rate((result.updateSeconds.min() ?? seconds) * 1000)) ms"),
                     ("rate", "\(NumberText.rate(Double(result.weights) / seconds / 1e6)) million weights/s"),

@@ -103,7 +103,7 @@ struct BenchStepCommand: ParsableCommand {
                         + "\(NumberText.fixed(100 * speed * 1e9 / result.ceiling, 0)) % of the products' ceiling of "
                         + "\(NumberText.rate(result.ceiling / 1e9)) GFLOP/s"), ("peak memory", "\(Self.peakMebibytes) MiB"),
                     ("loss", "\(NumberText.fixed(losses[0], 4)), after \(steps) updates \(NumberText.fixed(losses[steps], 4))"),
-                    ("computed by", "\(result.numericPath), \(benchmark.threads) threads"),
+                    ("computed by", "\(result.numericPath), \(NumberText.threads(benchmark.threads))"),
                 ]) + "\n" + Self.phaseTable(result))
     }
 
