@@ -54,7 +54,7 @@ def peer_losses(o, task, seed, precision, folder):
 
 def drift(rounded, exact):
     differences = [abs(a - b) / abs(b) for a, b in zip(rounded, exact, strict=True)]
-    return {"largest": max(differences), "at_step": differences.index(max(differences)), "mean": sum(differences) / len(differences)}
+    return {"largest": max(differences), "at_step": 1 + differences.index(max(differences)), "mean": sum(differences) / len(differences)}
 
 
 def compare_with_peer(tool, o, task, seed, folder):
