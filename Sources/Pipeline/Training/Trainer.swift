@@ -55,8 +55,15 @@ final class Trainer {
     /// Trains to the end. `save` is called for checkpoints; an interruption saves the last completed update and throws `Interrupted`.
     func run(_ schedule: Schedule, save: (Trainer) throws -> Void) throws {
         let clock = ContinuousClock(), start = clock.now
-        var lastSave = start, permutation: (epoch: Int, order: [Int])?
+        var lastSave = start, savedStep: Int?, permutation: (epoch: Int, order: [Int])?
         defer { timing.seconds += Self.seconds(clock.now - start) }
+        func checkpoint() throws {
+            guard savedStep != state.step else { return }
+            optimizer.settle(weights)
+            try save(self)
+            (lastSave, savedStep) = (clock.now, state.step)
+            context.observe(.checkpoint(step: state.step))
+        }
         do {
             while true {
                 if isEvaluationDue { try evaluate(clock) }
@@ -64,20 +71,13 @@ final class Trainer {
                     if state.evaluatedStep != state.step { try settle() }
                     return
                 }
-                if isSaveDue(schedule, since: Self.seconds(clock.now - lastSave)) {
-                    optimizer.settle(weights)
-                    try save(self)
-                    lastSave = clock.now
-                    context.observe(.checkpoint(step: state.step))
-                }
+                if isSaveDue(schedule, since: Self.seconds(clock.now - lastSave)) { try checkpoint() }
                 let (epoch, batch) = order.place(step: state.step)
                 if permutation?.epoch != epoch { permutation = (epoch, order.permutation(epoch: epoch)) }
                 try advance(order.batch(batch, epoch: epoch, of: permutation!.order), epoch: epoch, clock)
             }
         } catch is Interrupted {
-            optimizer.settle(weights)
-            try save(self)
-            context.observe(.checkpoint(step: state.step))
+            try checkpoint()
             throw Interrupted(step: state.step)
         }
     }

@@ -193,6 +193,19 @@ import Testing
         #expect(recorder.checkpoints == Array(stride(from: interval, to: 12, by: interval)))
     }
 
+    @Test func `an interruption after a checkpoint does not save it again`() throws {
+        let toy = try ToyStore.ready()
+        var run = ToyAdaptation(["epochs": 2])
+        let whole = try run.uninterrupted(toy).finished
+        run.checkpointSteps = 1
+        for question in 8...12 {
+            let other = try toy.copy(), recorder = Recorder()
+            let interruption = try #require(try error(Interrupted.self) { try run.run(other, stop: Stop(after: question), recorder: recorder) })
+            #expect(recorder.checkpoints == Array(1...(try #require(interruption.step))), "question \(question)")
+            #expect(try run.run(other).trace == whole.trace)
+        }
+    }
+
     @Test func `a run that was killed goes on from its last scheduled checkpoint`() throws {
         let toy = try ToyStore.ready()
         var run = ToyAdaptation()
