@@ -1,27 +1,39 @@
 /// Forward passes beyond the one that gives the gradient, as far as they are known before a run.
 ///
 /// How often a search backtracks is up to the loss. But a step size that stays in one region over many steps has lost by
-/// backtracking what it gained by growing, so a search then backtracks ln γ/(p·ln 1/β) times on the mean.
+/// backtracking what it gained by growing: ln γ/(p·ln 1/β) backtracks a step on the mean. Of several step sizes each grows in every step, so
+/// that a step has that many times their number, whichever of them it searches.
 public struct ExpectedTrials: Hashable, Sendable {
-    /// Of a step that searches and accepts at once; for one searched unit where their number is not known. With a step size for
-    /// each unit this holds after the joint steps, which need no loss after the move.
+    /// Of a step that searches and accepts at once; for one unit where every unit is searched and their number is not known.
     public let least: Double
-    /// Of a step that searches, on the mean while its step size holds.
-    public let steady: Double
+    /// Of a step that searches, on the mean while its step sizes hold; nil where their number is not known.
+    public let steady: Double?
     /// Steps from one search to the next, at most; 1 where every step searches.
     public let longestInterval: Int
-    /// Whether the numbers grow with the units that the network is cut into, which are not known here.
+    /// Whether `least` is for each unit that the network is cut into, which are not known here.
     public let isPerUnit: Bool
+    /// Forward passes after the trials, for the loss where units moved that were not tried.
+    public let afterMove: Double
+    /// Steps at the start that search one step size and need no pass after the move.
+    public let jointSteps: Int
 
+    /// Of one step size for the whole network.
+    init(backtracks: Double, longestInterval: Int = 1) {
+        (least, steady, self.longestInterval) = (1, 1 + backtracks, longestInterval)
+        (isPerUnit, afterMove, jointSteps) = (false, 0, 0)
+    }
+
+    /// Of a step size for each unit.
+    ///
     /// - Parameters:
-    ///   - searches: units searched in a step; nil where the network decides.
-    ///   - measuresMove: the loss is evaluated again after the untested part of the move.
-    init(backtracks: Double, searches: Int? = 1, measuresMove: Bool = false, longestInterval: Int = 1) {
-        let count = Double(searches ?? 1)
-        let move = measuresMove ? 1.0 : 0
-        least = count + move
-        steady = count * (1 + backtracks) + move
-        self.longestInterval = longestInterval
-        isPerUnit = searches == nil
+    ///   - units: nil where the network decides.
+    ///   - searchesAll: a step searches all of them, and not one.
+    init(backtracks: Double, units: Int?, searchesAll: Bool, measuresMove: Bool, jointSteps: Int) {
+        least = searchesAll ? Double(units ?? 1) : 1
+        steady = units.map { Double(searchesAll ? $0 : 1) + Double($0) * backtracks }
+        longestInterval = 1
+        isPerUnit = searchesAll && units == nil
+        afterMove = measuresMove && units != 1 ? 1 : 0
+        self.jointSteps = units == 1 ? 0 : jointSteps
     }
 }

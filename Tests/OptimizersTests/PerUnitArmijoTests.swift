@@ -49,6 +49,24 @@ import Testing
                 order: order, jointSteps: joint, mergeThreshold: threshold, seed: seed), layout: layout)
     }
 
+    /// The curvature alone says which η is accepted, so that each stays in one region for as long as the weights are numbers.
+    @Test("Step sizes that hold undo by backtracks what all of them have grown", arguments: UnitOrder.allCases)
+    func steadyBacktracks(_ order: UnitOrder) throws {
+        let layout = network(1), steps = 200
+        let search = PerUnitArmijo(
+            ArmijoRule(initialStep: 1, growth: 2, growthPeriod: 16, toleranceUnits: 0), order: order, jointSteps: 0)
+        let objective = Bowl(layout, curvatures: [1, 5, 0.2, 0.2], weights: 1e15)
+        let optimizer = try Optimizer([], search: search, layout: layout)
+        var passes = 0.0
+        for _ in 0..<steps {
+            let trials = try #require(try optimizer.step(objective).trials)
+            passes += Double(trials.forwardPasses)
+        }
+        let expected = try #require(search.expectedTrials(units: 3)), steady = try #require(expected.steady) + expected.afterMove
+        #expect(abs(passes / Double(steps) - steady) < 0.1 * steady, "\(passes / Double(steps)) and \(steady)")
+        #expect(search.expectedTrials(units: nil)?.steady == nil)
+    }
+
     @Test("On a separable function a unit's search finds what ADAMSLS finds on that unit alone", arguments: 0..<3)
     func separable(_ unit: Int) throws {
         let layout = network(1)

@@ -101,6 +101,28 @@ import Testing
         #expect(refused("adamw", ["search": "wolfe"]) != nil)
     }
 
+    @Test("A key that would change nothing is refused, its default is not, and so is decay that could turn weights around")
+    func idleKeys() throws {
+        func fails(_ name: String, _ values: [String: HyperparameterValue], at key: String) throws -> Bool {
+            do { _ = try Catalogue.row(named: name).resolve(values) } catch OptimizerError.invalidValue(key, _, _) { return true }
+            return false
+        }
+        let idle: [(name: String, key: String, value: HyperparameterValue, beside: String, off: HyperparameterValue, on: HyperparameterValue)] = [
+            ("alsals", "always_search_steps", 3, "max_search_interval", 1, 2), ("salsa", "interval_betas", [0.8, 0.9], "max_search_interval", 1, 2),
+            ("adamsls", "growth_period", 7, "growth", 1, 2), ("plasls", "unit_order", "all", "units", 1, 2),
+            ("plasls", "joint_steps", 1, "units", 1, "auto"), ("plasls", "merge_threshold", 1, "units", 1, "blocks"),
+            ("adamsls", "weight_decay", 0.2, "max_step", 10, 5),
+        ]
+        for (name, key, value, beside, off, on) in idle {
+            #expect(try fails(name, [key: value, beside: off], at: key), "\(name) \(key)")
+            #expect(try !fails(name, [key: value, beside: on], at: key))
+            #expect(try !fails(name, [beside: off], at: key))
+        }
+        // Inside the direction decay is a part of what is tried.
+        #expect(try fails("adamw", ["search": "armijo", "weight_decay": 0.2], at: "weight_decay"))
+        #expect(try !fails("sgd", ["search": "armijo", "weight_decay": 0.2], at: "weight_decay"))
+    }
+
     @Test("Momentum after acceptance needs momentum")
     func momentumAfterAcceptance() throws {
         #expect(throws: OptimizerError.self) { try CatalogueRow.adamsls.resolve(["momentum_after_acceptance": true]) }

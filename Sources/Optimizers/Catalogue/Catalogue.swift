@@ -53,11 +53,20 @@ public struct CatalogueRow: Sendable {
         }
         try refuseIdle("nesterov", unless: resolved["momentum"]?.number ?? 0 > 0, "momentum above 0")
         try refuseIdle("batch_scaling", unless: resolved["reference_batch"]?.number ?? 0 > 0, "a reference_batch")
-        try refuseIdle("interval_betas", unless: resolved["max_search_interval"]?.number ?? 1 > 1, "a max_search_interval above 1")
+        for key in ["interval_betas", "always_search_steps"] {
+            try refuseIdle(key, unless: resolved["max_search_interval"]?.number ?? 1 > 1, "a max_search_interval above 1")
+        }
+        try refuseIdle("growth_period", unless: resolved["growth"]?.number ?? 1 > 1, "growth above 1")
+        for key in ["unit_order", "joint_steps", "merge_threshold"] { try refuseIdle(key, unless: resolved["units"] != 1, "units above 1") }
         if kind != .schedule, constants.flag("momentum_after_acceptance"), compose(constants).allSatisfy(\.alwaysDescends) {
             throw OptimizerError.invalidValue(
                 key: "momentum_after_acceptance", found: "true",
                 expected: "momentum in the direction (betas or momentum above 0), or false")
+        }
+        if kind != .schedule, let decay = compose(constants).map(\.shrinkage).max(), decay * constants["max_step"] > 1 {
+            throw OptimizerError.invalidValue(
+                key: "weight_decay", found: "\(decay)",
+                expected: "at most 1/max_step, \(1 / constants["max_step"]): a step of \(constants["max_step"]) would turn the weights around")
         }
         return OptimizerRecipe(row: self, searchKind: kind, constants: constants)
     }

@@ -3,7 +3,7 @@ extension CatalogueRow {
     static let lamb = CatalogueRow(
         name: "lamb",
         summary: "Adam's bias-corrected direction plus decay, scaled per tensor by ‖x‖/‖u‖ (biases and LayerNorm: "
-            + "no decay, no scaling; a norm of 0: no scaling), as timm's Lamb",
+            + "no decay, no scaling; a norm of 0: no scaling), as timm's Lamb at a decay above 0",
         keys: RecipeKey.common(learningRate: 1e-3) + [
             .betas, .epsilon(1e-6), .weightDecay(0.01, "share of the weights that is added to the direction"), .trustClip,
         ]

@@ -9,6 +9,9 @@ public struct OptimizerRecipe: Sendable {
 
     public var name: String { row.name }
 
+    /// What the name stands for, in a line.
+    public var summary: String { row.summary }
+
     /// Every constant by its key, in canonical form: equal recipes have equal values. The run key takes these.
     public var values: [String: HyperparameterValue] { constants.values }
 

@@ -50,6 +50,7 @@ public struct PerUnitArmijo: LineSearch {
 
     public var formula: [String] {
         var lines = rule.formula(accepting: ArmijoRule.condition, displacing: "w + η·d with d of the searched unit alone")
+        guard !isWhole else { return lines + ["units: \(UnitPartition.whole.explanation)"] }
         lines.append("units: \(units.explanation); the first \(jointSteps) steps search one η for all")
         let measured = rule.momentumAfterAcceptance ? "" : ", and the loss there is measured"
         lines.append("then \(order.explanation); after it all units move, each with its own η\(measured)")
@@ -60,10 +61,15 @@ public struct PerUnitArmijo: LineSearch {
     }
 
     public func expectedTrials(units: Int?) -> ExpectedTrials? {
-        ExpectedTrials(backtracks: rule.steadyBacktracks, searches: order == .all ? units : 1, measuresMove: !rule.momentumAfterAcceptance)
+        ExpectedTrials(
+            backtracks: rule.steadyBacktracks, units: isWhole ? 1 : units, searchesAll: order == .all,
+            measuresMove: !rule.momentumAfterAcceptance, jointSteps: jointSteps)
     }
 
     public var partition: UnitPartition? { units }
+
+    /// One unit, whatever the network.
+    private var isWhole: Bool { units == .whole || units == .count(1) }
 
     public func scalars(units count: Int) -> [StateScalar] {
         (0..<count).map { SearchMemory.real("step_size.\($0)", rule.initialStep) }

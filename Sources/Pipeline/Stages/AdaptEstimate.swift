@@ -26,27 +26,31 @@ extension AdaptStage {
         let setup = try AdaptSetup(self, context)
         let work = try setup.makeWork(context)
         let clock = ContinuousClock()
-        var durations: [Double] = []
+        var durations: [(seconds: Double, trials: Int)] = []
         // The first step warms up caches and pages; the median of the others is the measure.
         for step in 0..<min(setup.steps, 4) {
             let (epoch, batch) = setup.order.place(step: step)
             let started = clock.now
             work.batches.select(setup.order.batch(batch, epoch: epoch, of: setup.order.permutation(epoch: epoch)), step: step)
-            _ = try work.optimizer.step(work.objective)
-            durations.append(Trainer.seconds(clock.now - started))
+            let report = try work.optimizer.step(work.objective)
+            durations.append((Trainer.seconds(clock.now - started), report.trials?.forwardPasses ?? 0))
         }
-        // Steps with noise cost more, and those at hand may have it all or not at all.
+        // Steps with noise cost more, and those at hand may have it all or not at all; a search begins far from where its step size will be.
+        let search = work.optimizer.search
         let cost = ExpectedCost(
-            recipe, search: work.optimizer.search, steps: setup.steps, units: nil,
+            recipe, search: search, steps: setup.steps, units: search.partition?.units(of: work.trainedEntries.map(\.unit)).count,
             plain: .plain(blocks: setup.adapted.configuration.layerCount, frozen: work.optimizer.rates.frozen))
-        let measured = durations.enumerated().dropFirst(durations.count > 1 ? 1 : 0).map { step, seconds in
-            let hasNoise = recipe.objective.settings?.isActive(step: step, of: setup.steps) ?? false
-            return seconds / (hasNoise ? cost.noiseStep ?? cost.plainStep : cost.plainStep).plainSteps
+        let measured = durations.enumerated().dropFirst(durations.count > 1 ? 1 : 0).map { step, measure in
+            let settings = recipe.objective.settings, hasNoise = settings?.isActive(step: step, of: setup.steps) ?? false
+            let gradient = hasNoise ? cost.noiseStep ?? cost.plainStep : cost.plainStep
+            let trials = Double(measure.trials) * (hasNoise ? settings?.lossPasses ?? 1 : 1)
+            return measure.seconds / (gradient.plainSteps + trials / 3)
         }
-        let perStep = measured.sorted()[measured.count / 2] * cost.meanStep.plainSteps
+        let perPlainStep = measured.sorted()[measured.count / 2]
+        let perStep = perPlainStep * (cost.meanStep.plainSteps + cost.trialPasses / 3)
         let tokensPerStep = Double(setup.train.ids.count) / Double(setup.order.batchCount(epoch: 0))
-        // A forward pass is about a third of a step.
-        let perEvaluation = setup.development.map { Double($0.ids.count) / tokensPerStep * perStep / 3 } ?? 0
+        // A forward pass is about a third of a plain step.
+        let perEvaluation = setup.development.map { Double($0.ids.count) / tokensPerStep * perPlainStep / 3 } ?? 0
         let evaluations = Double(recipe.evaluation.count(from: 1, through: setup.steps, epochSteps: setup.order.batchCount(epoch: 0)))
         let weights = work.weights.buffer.byteCount, moments = work.optimizer.state.byteCount
         let best = recipe.keepsBest(hasDevelopment: setup.development != nil) ? weights : 0

@@ -49,24 +49,16 @@ public struct AdaptStage {
         // Until a checkpoint names them, nothing else keeps inputs whose names are removed meanwhile.
         let holds = try [setup.model.digest, setup.dataset.digest].map { try store.hold($0) }
         defer { for hold in holds { hold.release() } }
-        if let digest = try store.memoized(setup.key) {
-            guard trace == nil else {
-                throw PipelineError(.usage, "the run is in the store, so no step of it is computed that could be traced",
-                                    advice: "Trace another seed, or work in a new store.")
-            }
-            let record = try RunRecord(store.artifact(digest))
-            let here = CPUBackend(threads: 1, precision: recipe.precision).numericPath
-            if record.numericPath != here {
-                context.observe(.note("the run in the store was computed by \(record.numericPath), and here would be by \(here): they differ by rounding"))
-            }
-            try setName(digest, store)
-            return Result(run: digest, record: record, wasCached: true, resumedFrom: nil, timing: try RunTiming.read(setup.key, store))
-        }
+        if let result = try finished(setup, context) { return result }
         try NameInUse.check(store, kind: RunRecord.artifactKind, name: name, replaces: replaces, making: setup.key)
+        let claim = try Self.claim(setup.key, context)
+        defer { claim.release() }
+        // Whoever had the claim before may have finished meanwhile.
+        if let result = try finished(setup, context) { return result }
 
         let work = try setup.makeWork(context)
         let checkpoints = CheckpointStorage(
-            store: store, key: setup.key, numericPath: work.numericPath, model: setup.model.artifact)
+            store: store, key: setup.key, numericPath: work.numericPath, optimizer: recipe.optimizer.summary, model: setup.model.artifact)
         var state = TrainingState(), best: Parameters?, resumedFrom: Int?
         if restarts { try checkpoints.discard() } else if let checkpoint = try checkpoints.newest() {
             (state, best) = try checkpoints.restore(
@@ -94,6 +86,35 @@ public struct AdaptStage {
         try setName(digest, store)
         try checkpoints.discard()
         return Result(run: digest, record: record, wasCached: false, resumedFrom: resumedFrom, timing: timing)
+    }
+
+    /// The run from the store, with the name given to it; nil if nobody has finished it.
+    private func finished(_ setup: AdaptSetup, _ context: StageContext) throws -> Result? {
+        let store = context.store
+        guard let digest = try store.memoized(setup.key) else { return nil }
+        guard trace == nil else {
+            throw PipelineError(.usage, "the run is in the store, so no step of it is computed that could be traced",
+                                advice: "Trace another seed, or work in a new store.")
+        }
+        let record = try RunRecord(store.artifact(digest))
+        let here = CPUBackend(threads: 1, precision: recipe.precision).numericPath
+        if record.numericPath != here {
+            context.observe(.note("the run in the store was computed by \(record.numericPath), and here would be by \(here): they differ by rounding"))
+        }
+        try setName(digest, store)
+        return Result(run: digest, record: record, wasCached: true, resumedFrom: nil, timing: try RunTiming.read(setup.key, store))
+    }
+
+    /// The right to compute the run, as soon as no other process has it.
+    private static func claim(_ key: Digest, _ context: StageContext) throws -> WorkClaim {
+        var isWaiting = false
+        while true {
+            if let claim = try context.store.claim(work: key) { return claim }
+            if !isWaiting { context.observe(.note("another process is computing this run; waiting until it is done")) }
+            isWaiting = true
+            if context.isCancelled() { throw Interrupted(step: nil) }
+            Thread.sleep(forTimeInterval: 0.1)
+        }
     }
 
     private func setName(_ digest: Digest, _ store: Store) throws {

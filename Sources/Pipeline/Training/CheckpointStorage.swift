@@ -15,6 +15,8 @@ struct CheckpointStorage {
     let key: Digest
     /// Kernels and precision: going on with others would not repeat the run bit for bit.
     let numericPath: String
+    /// What the optimizer's name stands for, as there are variants of some; for readers.
+    let optimizer: String
     /// The model that the run began with: weights are stored as differences to it.
     let model: Artifact
 
@@ -53,7 +55,7 @@ struct CheckpointStorage {
         let digest = try writer.commit(
             kind: Self.artifactKind,
             attributes: [
-                "state": state.json, "numeric_path": .string(numericPath),
+                "state": state.json, "numeric_path": .string(numericPath), "optimizer": .string(self.optimizer),
                 "moments": .array(optimizer.moments.map { .string($0.name) }),
                 "scalars": .object(Dictionary(uniqueKeysWithValues: optimizer.scalars.map { ($0.name, Self.json($0.value)) })),
             ], provenance: provenance)

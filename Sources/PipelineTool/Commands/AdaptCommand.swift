@@ -10,7 +10,7 @@ struct AdaptCommand: ParsableCommand {
             The same model, data, recipe and seed are never computed twice. An interrupted run goes \
             on from its newest checkpoint with the same command, and ends exactly as if it had not been interrupted. \
             'pipeline recipes' lists the keys of a recipe, --explain tells what comes of them. LAMB exists in variants; \
-            'lamb' is that of timm's Lamb.
+            'lamb' is that of timm's Lamb at a decay above 0.
 
               pipeline adapt --model minilm --data mrpc --name mrpc-minilm --set learning_rate=1e-4 --set epochs=3
               pipeline adapt --model minilm --data mrpc --name mrpc-careful --recipe careful.yaml --seed 1

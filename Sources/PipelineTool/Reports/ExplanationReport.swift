@@ -60,6 +60,7 @@ struct ExplanationReport {
                     "forward": .number(trials.passes), "least": .number(trials.least),
                     "steady": JSONValue(finite: trials.steady),
                     "longest_interval": .integer(Int64(trials.longestInterval)), "per_unit": .bool(trials.isPerUnit),
+                    "after_move": .number(trials.afterMove), "joint_steps": .integer(Int64(trials.jointSteps)),
                 ]
             } ?? .null,
         ]
@@ -159,16 +160,16 @@ struct ExplanationReport {
             add("a step", cost.plainStep)
         }
         if let trials = cost.trials {
-            let units = trials.isPerUnit ? " for each unit" : ""
-            let most = trials.longestInterval > 1 ? ", in one step of \(trials.longestInterval)" : ""
             func trial(_ name: String, _ count: Double) {
-                let forward = count * trials.passes
-                add(name + units, ExpectedPasses(forward: forward, inputGradient: 0, weightGradient: 0))
+                add(name, ExpectedPasses(forward: count * trials.passes, inputGradient: 0, weightGradient: 0))
             }
-            trial("trials, at least", trials.least)
+            trial("trials, at least" + (trials.isPerUnit ? ", for each unit" : ""), trials.least)
             if let steady = trials.steady { trial("trials while the step size holds", steady) }
-            if !most.isEmpty {
-                trial("trials, at least\(most)", trials.least / Double(trials.longestInterval))
+            if trials.longestInterval > 1 {
+                trial("trials, at least, in one step of \(trials.longestInterval)", trials.least / Double(trials.longestInterval))
+            }
+            if trials.afterMove > 0 {
+                trial("the loss after the move" + (trials.jointSteps > 0 ? ", after the joint steps" : ""), trials.afterMove)
             }
         }
         return table.text

@@ -2,6 +2,7 @@ import Foundation
 import Models
 import Optimizers
 import Store
+import Synchronization
 import Testing
 
 @testable import Pipeline
@@ -41,6 +42,37 @@ import Testing
         let evaluated = try EvaluateStage(run: "run").run(toy.context())
         #expect(evaluated.metrics == finished.result.record.metrics)
         #expect(try finished.events("evaluation").last?["metrics"]?["accuracy"]?.doubleValue == evaluated.metrics[0].value)
+    }
+
+    @Test func `a run that another process computes is waited for`() throws {
+        let toy = try ToyStore.ready(), run = ToyAdaptation(["steps": 3])
+        let claim = try #require(try toy.store.claim(work: AdaptSetup(run.stage, toy.context()).key))
+        let before = try toy.contentFiles(), recorder = Recorder(), stop = Stop(after: 2)
+        let interruption = try #require(try error(Interrupted.self) { try run.run(toy, stop: stop, recorder: recorder) })
+        #expect(interruption.step == nil && stop.asked == 3 && recorder.steps.isEmpty)
+        let notes = recorder.all.compactMap { if case .note(let text) = $0 { text } else { nil } }
+        #expect(notes.filter { $0.contains("another process is computing this run") }.count == 1, "\(notes)")
+        #expect(try toy.contentFiles() == before)
+        claim.release()
+        #expect(try run.run(toy).result.record.steps == 3)
+    }
+
+    @Test func `of two that are asked for the same run one computes it and both have it`() throws {
+        let toy = try ToyStore.ready(), recorders = [Recorder(), Recorder()]
+        let results = Mutex<[AdaptStage.Result]>([])
+        DispatchQueue.concurrentPerform(iterations: 2) { index in
+            var run = ToyAdaptation()
+            run.name = "run-\(index)"
+            // A store object of its own for each, as two processes have.
+            guard let store = try? Store(at: toy.store.location), let result = try? run.stage.run(
+                StageContext(store: store, threads: 1, observe: { recorders[index].record($0) })) else { return }
+            results.withLock { $0.append(result) }
+        }
+        let found = results.withLock { $0 }
+        #expect(found.count == 2 && Set(found.map(\.run)).count == 1)
+        #expect(found.filter(\.wasCached).count == 1)
+        #expect(recorders.map(\.steps.count).sorted() == [0, 18])
+        for name in ["run-0", "run-1"] { #expect(try toy.store.reference(kind: "run", name: name)?.digest == found.first?.run) }
     }
 
     @Test func `a finished run is returned from the store and nothing is computed`() throws {

@@ -210,6 +210,25 @@ import Testing
         }
     }
 
+    @Test func `a search tries steps on the loss at the noise whose gradient was taken`() throws {
+        let settings = try AdversarialSettings.scala(noise: NoiseSettings(), delay: 0), examples = Array(0..<16)
+        func bench(_ adversarial: AdversarialSettings?) throws -> Bench {
+            try Bench(tokens: 100, dropout: Self.dropout, adversarial: adversarial, keptTokens: 16 * 100, comparesLosses: true)
+        }
+        let searched = try bench(settings), other = try bench(settings), plain = try bench(nil)
+        // The noise of the weights before the step, made apart from the search.
+        let before = try other.gradient(examples, step: 3).loss
+        searched.objective.select(examples[...], step: 3)
+        let optimizer = try Catalogue.row(named: "adamsls").resolve([:]).makeOptimizer(layout: searched.model.layout, steps: 10)
+        let report = try optimizer.step(searched.objective), trials = try #require(report.trials), decrease = try #require(trials.decrease)
+        for bench in [other, plain] { bench.weights.pointer.update(from: searched.weights.pointer, count: searched.weights.count) }
+        let after = try other.objective.loss()
+        #expect(report.loss == before && decrease == before - after)
+        #expect(decrease >= 0.1 * report.learningRate * trials.slope - 1e-6 && report.learningRate > 0 && trials.slope > 0)
+        plain.objective.select(examples[...], step: 3)
+        #expect(try plain.objective.loss() != after)
+    }
+
     @Test func `frozen units have no gradient`() throws {
         let (_, gradient) = try Bench(frozen: [.embeddings, .block(0)]).gradient([0, 1, 2])
         for entry in gradient.layout.entries {

@@ -43,6 +43,11 @@ import Testing
         #expect(checkpoint.blob("log.jsonl") != nil)
     }
 
+    @Test func `it says which variant of the optimizer made it`() throws {
+        let (toy, run) = try interrupted(["optimizer": "lamb"])
+        #expect(try run.checkpoint(toy).artifact.attributes["optimizer"]?.stringValue?.contains("as timm's Lamb at a decay above 0") == true)
+    }
+
     @Test func `an unchanged copy is taken`() throws {
         let (toy, run) = try interrupted()
         let whole = try run.uninterrupted(ToyStore.ready()).finished

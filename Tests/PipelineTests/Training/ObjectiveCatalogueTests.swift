@@ -57,6 +57,8 @@ import Testing
         refused("scala", ["noise_rho": 1], "noise_step")
         refused("scala", ["kl_weight": 2], "noise_mode=label")
         refused("scala", ["noise_init": "zero", "noise_size": 1], "noise_init=zero")
+        refused("freelb", ["passes": 1, "noise_step": 5], "passes=1")
+        refused("smart", ["ascent_steps": 0, "noise_norm": "l2"], "ascent_steps=0")
         refused("scala", ["noise_mode": "clean-kl", "noise_init": "zero"], "no gradient")
         refused("scala", ["noise_delay": 1.5], "from 0 to 1")
         refused("scala", ["ascent_steps": 1.5], "whole number")

@@ -20,8 +20,12 @@ public struct ExpectedCost: Sendable {
         /// Trials of a step that searches, on the mean while the step size holds; nil where that is not known without the data.
         public let steady: Double?
         public let longestInterval: Int
-        /// Whether both are for each unit, and the units are not known without the model.
+        /// Whether `least` is for each unit, and the units are not known without the model.
         public let isPerUnit: Bool
+        /// Evaluations of the loss after a move that was not tried as a whole.
+        public let afterMove: Double
+        /// Steps at the start that have none of these.
+        public let jointSteps: Int
     }
 
     /// The mean of the gradient passes over the run's steps.
@@ -29,10 +33,8 @@ public struct ExpectedCost: Sendable {
         noiseStep.map { noiseShare * $0 + (1 - noiseShare) * plainStep } ?? plainStep
     }
 
-    /// Forward passes that trials add to a step, at least, and on the mean while the step size holds.
-    public var trialPasses: (least: Double, steady: Double?)? {
-        trials.map { t in (t.least * t.passes / Double(t.longestInterval), t.steady.map { $0 * t.passes / Double(t.longestInterval) }) }
-    }
+    /// Forward passes that a search adds to a step, if every step searches, on the mean while the step sizes hold.
+    public var trialPasses: Double { trials.map { (($0.steady ?? $0.least) + $0.afterMove) * $0.passes } ?? 0 }
 
     /// - Parameters:
     ///   - search: as the run will have it.
@@ -56,7 +58,8 @@ public struct ExpectedCost: Sendable {
         trials = search.expectedTrials(units: units).map { trials in
             Trials(
                 passes: share * (settings?.lossPasses ?? 1) + (1 - share), least: trials.least, steady: isKnown ? trials.steady : nil,
-                longestInterval: trials.longestInterval, isPerUnit: trials.isPerUnit)
+                longestInterval: trials.longestInterval, isPerUnit: trials.isPerUnit, afterMove: trials.afterMove,
+                jointSteps: trials.jointSteps)
         }
     }
 }

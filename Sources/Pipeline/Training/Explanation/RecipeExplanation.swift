@@ -98,7 +98,14 @@ public struct RecipeExplanation: Sendable {
         pieces += recipe.optimizer.transformations.map {
             Piece(role: .direction, name: type(of: $0).name, formula: $0.formula)
         }
-        return pieces + [Piece(role: .stepSize, name: type(of: search).name, formula: search.formula)]
+        var stepSize = search.formula
+        if let decay = recipe.optimizer.values["layer_decay"]?.number, decay < 1 {
+            stepSize.append("a layer moves by η·\(decay)^k, with k = 0 for the head, 1 for the last block, blocks + 1 for the embeddings")
+        }
+        if recipe.sharpnessRadius > 0, recipe.optimizer.triesSteps {
+            stepSize.append("f and its fall are those at w; g is the gradient of sam, so that −gᵀd is the slope of another function than f")
+        }
+        return pieces + [Piece(role: .stepSize, name: type(of: search).name, formula: stepSize)]
     }
 
     private static func constants(_ recipe: Recipe, _ given: [String: HyperparameterValue], _ origins: [String: Origin]) -> [Constant] {

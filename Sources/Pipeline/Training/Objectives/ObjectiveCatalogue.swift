@@ -44,10 +44,16 @@ public struct ObjectiveRow: Sendable {
         }
         try withdraw("noise_size", beside: "noise_init", "zero")
         try withdraw("kl_weight", beside: "noise_mode", "label")
-        if resolved["ascent_steps"] == 0, let step = values["noise_step"], let key = keys.first(where: { $0.name == "noise_step" }),
-           try key.resolve(step) != key.resolve(key.defaultValue) {
-            throw PipelineError(.recipe, "noise_step means nothing with ascent_steps=0", advice: "Leave it out.")
+        // What changes nothing beside another value: taken with its default, which files of all keys have, and refused with another.
+        func refuseIdle(_ name: String, beside other: String, _ value: HyperparameterValue) throws {
+            guard resolved[other] == value, let key = keys.first(where: { $0.name == name }),
+                  try resolved[name] != key.resolve(key.defaultValue) else { return }
+            throw PipelineError(.recipe, "\(name) means nothing with \(other)=\(value)", advice: "Leave it out.")
         }
+        try refuseIdle("noise_step", beside: "ascent_steps", 0)
+        try refuseIdle("noise_step", beside: "passes", 1)
+        // Without a ball only the ascent asks how long noise is.
+        if resolved["noise_radius"] == nil { try refuseIdle("noise_norm", beside: "ascent_steps", 0) }
         if values["noise_size"] == nil, let kind = resolved["noise_init"], kind != "zero" {
             resolved["noise_size"] = kind == "scaled-uniform" ? 0.1 : 1e-5
         }

@@ -1,0 +1,42 @@
+import Foundation
+import Testing
+
+@testable import Store
+
+@Suite struct WorkClaimTests {
+    private let key = Digest(of: Array("work".utf8)), other = Digest(of: Array("other work".utf8))
+
+    @Test func `one holder at a time has a piece of work, in any process that uses the store`() throws {
+        let folder = try TemporaryFolder()
+        let store = try folder.open(), second = try folder.open()
+        let claim = try #require(try store.claim(work: key))
+        #expect(try store.claim(work: key) == nil)
+        #expect(try second.claim(work: key) == nil)
+        #expect(try second.claim(work: other) != nil)
+        claim.release()
+        let next = try #require(try second.claim(work: key))
+        claim.release()
+        #expect(try store.claim(work: key) == nil, "a claim that was released before takes nobody's lock")
+        next.release()
+    }
+
+    @Test func `a claim ends with its last reference and leaves no file`() throws {
+        let folder = try TemporaryFolder()
+        let store = try folder.open()
+        var claim = try store.claim(work: key)
+        let work = folder.store.appending(path: "locks/work")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: work.path()) == [key.hex])
+        withExtendedLifetime(claim) {}
+        claim = nil
+        #expect(try FileManager.default.contentsOfDirectory(atPath: work.path()) == [])
+        // What a killed process leaves is no claim.
+        try Data().write(to: work.appending(path: key.hex))
+        #expect(try store.claim(work: key) != nil)
+    }
+
+    @Test func `a store that is only read has no work to claim`() throws {
+        let folder = try TemporaryFolder()
+        _ = try folder.open()
+        #expect(try code { _ = try folder.open(.readOnly).claim(work: key) } == .readOnly)
+    }
+}
