@@ -39,7 +39,7 @@ CASES = [
     {"name": "SGDSLS, momentum inside", "optimizer": "sgdsls", "values": {"momentum": 0.95, "initial_step": 0.5}},
     {"name": "ADAMSLS", "optimizer": "adamsls", "values": {}},
     {"name": "ADAMSLS, decayed weights and layers", "optimizer": "adamsls",
-     "values": {"weight_decay": 0.3, "layer_decay": 0.8, "growth_period": 3}},
+     "values": {"weight_decay": 0.3, "layer_decay": 0.8, "growth_period": 3, "max_step": 3}},
     {"name": "ADAMSLS, momentum inside", "optimizer": "adamsls", "values": {"betas": [0.9, 0.999]}},
     {"name": "ADAMSLS, momentum after acceptance", "optimizer": "adamsls",
      "values": {"betas": [0.9, 0.999], "momentum_after_acceptance": True}},

@@ -21,12 +21,12 @@ extension OptimizerError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .lossNotFinite(let step, let value):
-            "step \(step): the loss is \(value); nothing was changed. Try a lower learning_rate or a longer warmup."
+            "step \(step): the loss is \(value); nothing was changed. \(Self.smaller)."
         case .gradientNotFinite(let tensor, let element, let value, let step):
             "step \(step): the gradient of \(tensor) is \(value) at element \(element); nothing was changed. "
-                + "Try a lower learning_rate or a longer warmup, and check the weights the run started from."
+                + "\(Self.smaller), and check the weights the run started from."
         case .weightNotFinite(let tensor, let element, let value, let step):
-            "step \(step): the update left \(tensor) with \(value) at element \(element); no model was stored. Try a lower learning_rate or a longer warmup."
+            "step \(step): the update left \(tensor) with \(value) at element \(element); no model was stored. \(Self.smaller)."
         case .unknownOptimizer(let found, let known):
             "unknown optimizer '\(found)'; known are \(known.joined(separator: ", "))"
         case .unknownKey(let optimizer, let found, let known):
@@ -48,6 +48,9 @@ extension OptimizerError: CustomStringConvertible {
             "the saved optimizer state \(name) should be \(expected), found \(found)"
         }
     }
+
+    private static let smaller =
+        "Try a lower learning_rate or a longer warmup, of a search a lower max_step, and less of sharpness_radius or noise where there is some"
 
     private static func listing(_ names: [String]) -> String {
         names.isEmpty ? "nothing" : names.joined(separator: ", ")

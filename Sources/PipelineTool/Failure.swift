@@ -131,9 +131,10 @@ struct Failure {
 
     private static func interrupted(_ error: Interrupted) -> Failure {
         let command = ShellText.command(ProcessInfo.processInfo.arguments.dropFirst())
+        let same = ProcessInfo.processInfo.arguments.contains { $0 == "--trace" || $0.hasPrefix("--trace=") } ? "the same command and another folder for --trace" : "the same command"
         let message =
             error.step.map {
-                "interrupted after step \($0); a checkpoint is saved. Go on with the same command: \(command)"
+                "interrupted after step \($0); a checkpoint is saved. Go on with \(same): \(command)"
             }
             ?? "interrupted; nothing of this command was stored. Run it again: \(command)"
         return Failure(status: Interruption.signal == SIGTERM ? .terminated : .interrupted, message: message)

@@ -198,7 +198,7 @@ final class Bowl: Objective {
         let layout = ToyLayouts.network
         let objective = Given(layout, loss: 1, weights: 0.1) { $0.fill(1) }
         objective.trialLoss = .nan
-        let optimizer = try CatalogueRow.adamsls.resolve(["weight_decay": 0.5, "initial_step": 3])
+        let optimizer = try CatalogueRow.adamsls.resolve(["weight_decay": 0.3, "initial_step": 3, "max_step": 3])
             .makeOptimizer(layout: layout, steps: 10)
         let weights = objective.parameters.bits
         let report = try optimizer.step(objective)
@@ -216,7 +216,7 @@ final class Bowl: Objective {
         for decay in [0.0, 0.25] {
             let layout = ToyLayouts.network
             let objective = Bowl(layout, curvatures: layout.entries.indices.map { 1 + Double($0) })
-            let optimizer = try CatalogueRow.adamsls.resolve(["weight_decay": .real(decay), "initial_step": 5])
+            let optimizer = try CatalogueRow.adamsls.resolve(["weight_decay": .real(decay), "initial_step": 4, "max_step": 4])
                 .makeOptimizer(layout: layout, steps: 10)
             for _ in 0..<3 {
                 let report = try optimizer.step(objective)

@@ -16,6 +16,8 @@ import Testing
         #expect(try #require(estimate["memory_bytes"]?.integerValue) > 8 * parameters, "weights and gradient at least")
         #expect(try scratch.json("store", "list", "--all") == before)
         #expect(try scratch.failure("store", "show", "critic").status == 64)
+        let unnamed = try Tool.run(["adapt", "--model", "tiny", "--data", "films", "--dry-run"], in: scratch)
+        #expect(unnamed.status == 0 && unnamed.output.contains("--model tiny --data films --name RUN"), "\(unnamed.output)")
     }
 
     @Test func aGivenOrderDecidesTheBatches() throws {
@@ -56,6 +58,30 @@ import Testing
         let json = try Tool.run(Self.adapt + ["--replace", "--set", "epochs=4"] + learning, in: scratch).json()
         // As many films are good as are bad.
         #expect(abs(try #require(json["constant_loss"]?.doubleValue) - 0.6931) < 1e-4)
+    }
+
+    @Test func aSearchIsSummedUp() throws {
+        let scratch = try Scratch.prepared(), words = Array(Self.adapt.dropLast()) + ["--replace", "--recipe", "adamsls", "--set", "steps=3"]
+        let refusing = words + ["--set", "max_trials=2", "--set", "initial_step=9", "--set", "rejection_shrink=0"]
+        let still = try Tool.run(refusing, in: scratch)
+        #expect(still.output.contains("2.00 forward passes a step, 3 of 3 steps rejected, last step size 9"), "\(still.output)")
+        #expect(still.output.contains("Every step was rejected, and no weight has moved") && !still.output.contains("learning_rate"), "\(still.output)")
+        let json = try Tool.run(refusing + ["--json"], in: scratch).json()
+        try SchemaChecker("adapt").check(json)
+        #expect(json["search"] == [
+            "searched": 3, "rejected": 3, "increases": 0, "forward_passes": 6, "backtracks": 6, "step_sizes": .array([.number(9)]),
+        ])
+        #expect(try Tool.run(Self.adapt + ["--replace"], in: scratch).json()["search"] == .null)
+        let each = try Tool.run(words.map { $0 == "adamsls" ? "plasls" : $0 } + ["--set", "joint_steps=1", "--json"], in: scratch).json()
+        #expect(each["search"]?["step_sizes"]?.arrayValue?.count == 4)
+    }
+
+    @Test func aBatchOfMoreExamplesThanThereAreIsSaid() throws {
+        let scratch = try Scratch.prepared()
+        let large = try Tool.run(Self.adapt + ["--set", "batch_size=51", "--set", "steps=1"], in: scratch)
+        #expect(large.status == 0 && large.errors.contains("batch_size is 51 and there are 50 examples"), "\(large.errors)")
+        let whole = try Tool.run(Self.adapt + ["--set", "batch_size=50", "--set", "steps=1", "--replace"], in: scratch)
+        #expect(whole.status == 0 && !whole.errors.contains("batch_size"), "\(whole.errors)")
     }
 
     @Test(arguments: ["[[[0, 50]]]", "[[[-1]]]", "[[[0.5]]]", "[[]]", "[0]", "{}", "[[[0]"])

@@ -54,6 +54,13 @@ import Testing
         #expect(try scratch.failure("adapt", "--explain", "--dry-run").status == 64)
         #expect(try scratch.failure("adapt", "--explain", "--model", "tiny").status == 64)
         #expect(try scratch.failure("adapt", "--explain", "--set", "lerning_rate=1").status == 65)
+        let twice = try scratch.failure("adapt", "--explain", "--recipe", "lamb", "--recipe", "freelb")
+        #expect(twice.status == 64 && twice.errors.contains("given twice") && twice.errors.contains("--recipe lamb --set objective=freelb"))
+        for (line, word) in [("nesterov: maybe", "nesterov"), ("lerning_rate: 1", "lerning_rate")] {
+            let file = try scratch.write("optimizer: sgd\n\(line)\n", "recipe.yaml")
+            let failure = try scratch.failure("adapt", "--explain", "--recipe", file)
+            #expect(failure.status == 65 && failure.errors.contains("recipe.yaml, line 2") && failure.errors.contains(word), "\(failure.errors)")
+        }
         #expect(try scratch.failure("adapt", "--data", "films", "--name", "critic").errors.contains("--model"))
     }
 

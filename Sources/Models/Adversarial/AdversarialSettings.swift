@@ -55,7 +55,7 @@ public struct AdversarialSettings: Hashable, Sendable {
         var lines: [String] = []
         if isPlain { return Self.plainFormula }
         if delay > 0 { lines.append("step k of n, from 0: plain L(f(E), y) while k < \(delay)·n") }
-        if noise.interval > 1 { lines.append("every \(noise.interval)th step has noise, the others are plain") }
+        if noise.interval > 1 { lines.append("one step in every \(noise.interval) has noise, the others are plain") }
         lines += noise.formula(climbing: method.climbed)
         return lines + ["descend on \(method.descended)"]
     }

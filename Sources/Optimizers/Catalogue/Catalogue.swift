@@ -63,6 +63,10 @@ public struct CatalogueRow: Sendable {
                 key: "momentum_after_acceptance", found: "true",
                 expected: "momentum in the direction (betas or momentum above 0), or false")
         }
+        if kind != .schedule, constants["initial_step"] > constants["max_step"] {
+            throw OptimizerError.invalidValue(
+                key: "initial_step", found: "\(constants["initial_step"])", expected: "at most max_step, \(constants["max_step"])")
+        }
         if kind != .schedule, let decay = compose(constants).map(\.shrinkage).max(), decay * constants["max_step"] > 1 {
             throw OptimizerError.invalidValue(
                 key: "weight_decay", found: "\(decay)",

@@ -48,13 +48,15 @@ extension AdaptStage {
         }
         let perPlainStep = measured.sorted()[measured.count / 2]
         let perStep = perPlainStep * (cost.meanStep.plainSteps + cost.trialPasses / 3)
+        // The first searches come down from initial_step: once, and more than later ones.
+        let descent = max(0, Double(durations.reduce(0) { $0 + $1.trials }) - Double(durations.count) * (cost.trialPasses)) * perPlainStep / 3
         let tokensPerStep = Double(setup.train.ids.count) / Double(setup.order.batchCount(epoch: 0))
         // A forward pass is about a third of a plain step.
         let perEvaluation = setup.development.map { Double($0.ids.count) / tokensPerStep * perPlainStep / 3 } ?? 0
         let evaluations = Double(recipe.evaluation.count(from: 1, through: setup.steps, epochSteps: setup.order.batchCount(epoch: 0)))
         let weights = work.weights.buffer.byteCount, moments = work.optimizer.state.byteCount
         let best = recipe.keepsBest(hasDevelopment: setup.development != nil) ? weights : 0
-        let seconds = Double(setup.steps) * perStep + evaluations * perEvaluation
+        let seconds = Double(setup.steps) * perStep + descent + evaluations * perEvaluation
         let bySteps = checkpointSteps.map { setup.steps / $0 } ?? 0, byMinutes = checkpointMinutes.map { Int(min(1e6, seconds / 60 / $0)) } ?? 0
         let memory = ExpectedMemory(recipe, setup.measures(of: work)).items.compactMap(\.bytes).reduce(0, +)
         return AdaptEstimate(

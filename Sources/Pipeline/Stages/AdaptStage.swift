@@ -56,6 +56,9 @@ public struct AdaptStage {
         // Whoever had the claim before may have finished meanwhile.
         if let result = try finished(setup, context) { return result }
 
+        if order == nil, recipe.batchSize > setup.train.count {
+            context.observe(.note("batch_size is \(recipe.batchSize) and there are \(setup.train.count) examples to train on: each step takes all of them"))
+        }
         let work = try setup.makeWork(context)
         let checkpoints = CheckpointStorage(
             store: store, key: setup.key, numericPath: work.numericPath, optimizer: recipe.optimizer.summary, model: setup.model.artifact)

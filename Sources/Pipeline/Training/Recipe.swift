@@ -131,8 +131,8 @@ public struct Recipe: Sendable {
         balancesClasses = weights?.text == Self.balanced
         classWeights = try balancesClasses ? [] : weights.map { value in
             let numbers = (value.list ?? [value]).map(\.number)
-            guard numbers.allSatisfy({ $0.map { $0 >= 0 && $0.isFinite } ?? false }) else {
-                throw refuse("class_weights", value, "a list of numbers of at least 0, or 'balanced'")
+            guard numbers.allSatisfy({ $0.map { $0 >= 0 && $0.isFinite } ?? false }), numbers.isEmpty || numbers.contains(where: { $0! > 0 }) else {
+                throw refuse("class_weights", value, "a list of numbers of at least 0, one of them above 0, or 'balanced'")
             }
             return numbers.compactMap { $0.map { Float($0) } }
         } ?? []
@@ -164,10 +164,14 @@ public struct Recipe: Sendable {
         self.selection = selection
         let rowKeys = (row.keys + row.conditionalKeys).map(\.name)
         for key in rest.keys.sorted() where !rowKeys.contains(key) {
-            if let other = ObjectiveCatalogue.rows.first(where: { $0.keys.contains { $0.name == key } }) {
-                throw PipelineError(.recipe, "\(key) is a key of the objective \(other.name), and the objective is \(objectiveName)",
-                                    advice: "Set objective=\(other.name), or leave the key out.")
+            func refuse(_ owners: [String], _ piece: String, _ own: String) throws {
+                guard let last = owners.last else { return }
+                let all = owners.count > 1 ? owners.dropLast().joined(separator: ", ") + " and " + last : last
+                throw PipelineError(.recipe, "\(key) is a key of \(all), and the \(piece) is \(own)",
+                                    advice: "Leave the key out, or choose with \(piece)=\(owners[0])\(owners.count > 1 ? " or another of these" : "").")
             }
+            try refuse(ObjectiveCatalogue.rows.filter { $0.keys.contains { $0.name == key } }.map(\.name), "objective", objectiveName)
+            try refuse(Catalogue.rows.filter { $0.keys.contains { $0.name == key } }.map(\.name), "optimizer", name)
             let known = (Self.keys.map(\.name) + rowKeys + objectiveRow.keys.map(\.name)).joined(separator: ", ")
             throw PipelineError(.recipe, "there is no recipe key '\(FormatError.printable(key))'", advice: "Known keys with \(name): \(known).")
         }

@@ -97,14 +97,15 @@ struct AdaptCommand: ParsableCommand {
             }
             return
         }
-        for (name, value) in [("model", model), ("data", data), ("name", name)] where value == nil {
+        for (name, value) in [("model", model), ("data", data), ("name", dryRun ? name ?? "" : name)] where value == nil {
             throw ValidationError("Missing expected argument '--\(name) <\(name == "name" ? "run" : name)>'")
         }
     }
 
     func run() throws {
         if explain { return try explainRecipe() }
-        guard let model, let data, let name else { preconditionFailure("validated") }
+        guard let model, let data else { preconditionFailure("validated") }
+        let name = name ?? "RUN"
         var stage = AdaptStage(model: model, data: data, name: name, recipe: try recipe.resolve(), seed: seed)
         stage.order = try order.map(OrderFile.read)
         stage.makesNewHead = newHead
@@ -152,13 +153,13 @@ struct AdaptCommand: ParsableCommand {
     private func explainRecipe() throws {
         let (values, origins) = try recipe.given()
         guard let model, let data else {
-            let report = ExplanationReport(try RecipeExplanation(values, origins: origins)).report(
+            let report = ExplanationReport(try RecipeArguments.placing(origins) { try RecipeExplanation(values, origins: origins) }).report(
                 next: ShellText.command(
                     ["adapt", "--model", "MODEL", "--data", "DATA", "--name", "RUN"] + recipe.words))
             if common.json { return try StandardOutput.write(report.json.canonicalText() + "\n") }
             return try StandardOutput.write(report.text + (common.quiet ? "" : report.next.map { "\nnext: \($0)\n" } ?? ""))
         }
-        var stage = AdaptStage(model: model, data: data, name: name ?? "RUN", recipe: try Recipe(values), seed: seed)
+        var stage = AdaptStage(model: model, data: data, name: name ?? "RUN", recipe: try recipe.resolve(), seed: seed)
         stage.order = try order.map(OrderFile.read)
         stage.makesNewHead = newHead
         let session = try Session(common, .reading, title: "adapt")
@@ -189,7 +190,7 @@ struct AdaptCommand: ParsableCommand {
                 ("memory", NumberText.bytes(e.memoryBytes)), ("disk", "about " + NumberText.bytes(e.diskBytes) + ", with its checkpoints until the next collection"),
                 ("computed by", e.numericPath),
             ])
-        let words = ProcessInfo.processInfo.arguments.dropFirst().filter { $0 != "--dry-run" }
+        let words = ProcessInfo.processInfo.arguments.dropFirst().filter { $0 != "--dry-run" } + (self.name == nil ? ["--name", name] : [])
         try session.finish(Report(json: json, text: text, next: ShellText.command(words)))
     }
 }

@@ -6,25 +6,43 @@ import Pipeline
 /// `--recipe` and `--set`.
 struct RecipeArguments: ParsableArguments {
     @Option(
+        name: .customLong("recipe"),
         help: ArgumentHelp(
             "A recipe's name (\(RecipeCatalogue.names.joined(separator: ", "))) or a YAML file of keys. Default: adamw.",
             valueName: "recipe"))
-    var recipe: String?
+    var recipes: [String] = []
 
     @Option(
         name: .customLong("set"),
         help: ArgumentHelp("A key of the recipe; wins over the file. May be repeated.", valueName: "key=value"))
     var settings: [String] = []
 
+    private var recipe: String? { recipes.first }
+
+    func validate() throws {
+        guard recipes.count > 1 else { return }
+        let settings = recipes.dropFirst().compactMap { name in
+            RecipeCatalogue.row(named: name).map { $0.values.sorted { $0.key < $1.key }.map { "--set \($0.key)=\($0.value)" }.joined(separator: " ") }
+        }
+        throw ValidationError(
+            "--recipe is given \(recipes.count == 2 ? "twice" : "\(recipes.count) times"). Give it once, and what else is wanted by --set"
+                + (settings.count == recipes.count - 1 ? ": --recipe \(recipes[0]) \(settings.joined(separator: " "))" : "."))
+    }
+
     /// - Throws: `PipelineError`, `FormatError` or `OptimizerError` for a recipe that makes no sense.
     func resolve() throws -> Recipe {
         let (values, origins) = try given()
-        do { return try Recipe(values) } catch let error as PipelineError where error.code == .recipe {
+        return try Self.placing(origins) { try Recipe(values) }
+    }
+
+    /// Runs `body` and gives what it throws about a key of a file that file's name and the line.
+    static func placing<Result>(_ origins: [String: RecipeExplanation.Origin], _ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let error as PipelineError where error.code == .recipe {
             let words = Set(error.problem.split { !($0.isLetter || $0.isNumber || $0 == "_") }.map(String.init))
-            guard let place = words.sorted().lazy.compactMap({ Self.place(of: $0, origins) }).first else { throw error }
+            guard let place = words.sorted().lazy.compactMap({ place(of: $0, origins) }).first else { throw error }
             throw PipelineError(error.code, "\(place): \(error.problem)", advice: error.advice)
         } catch let error as OptimizerError {
-            guard case .invalidValue(let key, let found, let expected) = error, let place = Self.place(of: key, origins) else { throw error }
+            guard case .invalidValue(let key, let found, let expected) = error, let place = place(of: key, origins) else { throw error }
             throw PipelineError(
                 .recipe, "\(place): \(key) is '\(FormatError.printable(found))', not \(expected)",
                 advice: "See 'pipeline recipes' for the keys and their values.")

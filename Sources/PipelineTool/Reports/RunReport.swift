@@ -7,12 +7,12 @@ struct RunReport {
     private let log: RunLog
     private let dataset: PreparedDataset
     private let constantLoss: Double?
-    private let hasNoise: Bool
+    private let recipe: Recipe
 
     init(_ result: AdaptStage.Result, _ log: RunLog, dataset: PreparedDataset, recipe: Recipe) {
         (self.result, self.log, self.dataset) = (result, log, dataset)
         constantLoss = dataset.constantLoss(recipe)
-        hasNoise = recipe.objective.settings != nil
+        self.recipe = recipe
     }
 
     func report(name: String, next: String) -> Report {
@@ -35,6 +35,7 @@ struct RunReport {
             "numeric_path": .string(record.numericPath),
             "seed": .integer(Int64(bitPattern: record.seed)), "cached": .bool(result.wasCached),
             "passes": record.passes.json,
+            "search": log.search?.json ?? .null,
             "resumed_from": result.resumedFrom.map { .integer(Int64($0)) } ?? .null,
         ]
     }
@@ -44,6 +45,18 @@ struct RunReport {
         func millions(_ tokens: Double) -> String { NumberText.rate(tokens / 1e6) + " M" }
         return "\(millions(totals.forward)) tokens forward, \(millions(totals.inputGradient)) back to inputs, "
             + "\(millions(totals.weightGradient)) to weights"
+    }
+
+    private static func search(_ search: RunLog.Search, steps: Int) -> String {
+        let sizes = search.stepSizes, rate = NumberText.fixed(Double(search.forwardPasses) / Double(max(1, steps)), 2)
+        var parts = ["\(rate) forward passes a step"]
+        if search.searched < steps { parts.append("\(NumberText.count(search.searched)) steps with a search") }
+        if search.rejected > 0 { parts.append("\(NumberText.count(search.rejected)) of \(NumberText.count(steps)) steps rejected") }
+        if search.increases > 0 { parts.append("\(NumberText.count(search.increases)) with a rise of their batch's loss") }
+        if let least = sizes.min(), let most = sizes.max() {
+            parts.append("last step size " + (least == most ? "" : NumberText.rate(least) + " to ") + NumberText.rate(most))
+        }
+        return parts.joined(separator: ", ")
     }
 
     /// How many times those of a run without noise and trials; nothing where it is one, or where an epoch was cut short, whose tokens
@@ -78,6 +91,7 @@ struct RunReport {
                 ))
         }
         pairs.append(("passes", Self.passes(record.passes) + comparison(record)))
+        if let search = log.search { pairs.append(("search", Self.search(search, steps: record.steps))) }
         pairs.append(("computed by", record.numericPath))
         text += TextTable.facts(pairs)
         if !log.epochs.isEmpty { text += "\n" + epochTable }
@@ -101,13 +115,23 @@ struct RunReport {
         // Where labels are rare, a model that finds some of them may be right less often, and has learnt something.
         let matthews = result.record.metrics.first { $0.name == "matthews" }?.value ?? 0
         guard accuracy <= share, matthews <= 0 else { return nil }
-        let advice = hasNoise ? "More epochs, another learning_rate, or a smaller noise_step and noise_radius may." : "More epochs or another learning_rate may."
         return """
             The \(name) accuracy, \(NumberText.metric(accuracy)), is no better than that of the answer '\(most.label)' to every text, \
             \(NumberText.metric(share)): nothing was
-            learnt in \(NumberText.count(result.record.steps)) updates that helps there. \(advice)
+            learnt in \(NumberText.count(result.record.steps)) updates that helps there. \(whatMayHelp)
 
             """
+    }
+
+    private var whatMayHelp: String {
+        if let search = log.search, search.rejected == result.record.steps {
+            return "Every step was rejected, and no weight has moved: a smaller initial_step, more max_trials or a lower armijo_c may."
+        }
+        let noise = recipe.objective.values.keys.filter { ["noise_size", "noise_step", "noise_radius"].contains($0) }.sorted()
+        let less = noise.isEmpty ? [] : ["a smaller " + noise.joined(separator: ", ")]
+        let ways = ["more epochs", recipe.optimizer.triesSteps ? "another optimizer" : "another learning_rate"] + less
+        let text = ways.dropLast().joined(separator: ", ") + " or " + ways[ways.count - 1] + " may."
+        return text.prefix(1).uppercased() + text.dropFirst()
     }
 
     /// Of a long run the first and the last epochs are shown, and the one that was kept.

@@ -107,7 +107,7 @@ import Testing
         (["optimizer": "plasls", "merge_threshold": 1e-7], "per-unit-armijo", "1e-07"),
         (["optimizer": "salsa", "max_search_interval": 5], "smoothed-armijo", "1…5"), (["layer_decay": 0.75], "scheduled", "η·0.75^k"),
         (["optimizer": "adamsls", "sharpness_radius": 0.05], "armijo", "slope of another function"),
-        (["objective": "scala", "noise_radius": 0.7], "scala", "0.7"), (["objective": "scala", "noise_interval": 4], "scala", "every 4"),
+        (["objective": "scala", "noise_radius": 0.7], "scala", "0.7"), (["objective": "scala", "noise_interval": 4], "scala", "one step in every 4"),
         (["objective": "freelb", "passes": 5], "freelb", "4 ×"), (["objective": "r3f", "kl_weight": 3], "r3f", "3.0·"),
         (["objective": "smart", "noise_share": 0.5], "smart", "probability 0.5"), (["sharpness_radius": 0.125], "sam", "0.125"),
     ]

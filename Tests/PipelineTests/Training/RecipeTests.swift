@@ -82,7 +82,7 @@ import Testing
         #expect(try canonical(["learning_rate": 3e-5, "epochs": 2, "freeze": ["embeddings", 0, 1]]) != reference)
         for (whole, real) in [("1", "1.0"), ("0", "0.0"), ("1", "1e0")] {
             for key in ["learning_rate", "warmup", "max_grad_norm", "weight_decay", "class_weights", "epochs", "dropout"] {
-                guard whole == "0" ? key != "epochs" : key != "dropout" else { continue }
+                guard whole == "0" ? key != "epochs" && key != "class_weights" : key != "dropout" else { continue }
                 let (one, other) = (HyperparameterValue(parsing: whole), HyperparameterValue(parsing: real))
                 #expect(try canonical([key: one]) == canonical([key: other]), "\(key): \(whole) and \(real)")
             }
@@ -124,6 +124,18 @@ import Testing
         #expect(try canonical(written) == canonical(values))
     }
 
+    @Test func `a key of other pieces is refused with these`() throws {
+        func refusal(_ given: [String: HyperparameterValue]) throws -> PipelineError {
+            try #require(try error(PipelineError.self) { try Recipe(given) })
+        }
+        let rate = try refusal(["optimizer": "sgdsls", "learning_rate": 0.1])
+        #expect(rate.problem == "learning_rate is a key of adamw, adam, sgd, lamb and lars, and the optimizer is sgdsls")
+        #expect(rate.advice?.contains("optimizer=adamw or another of these") == true)
+        let radius = try refusal(["objective": "smart", "noise_radius": 0.1])
+        #expect(radius.problem == "noise_radius is a key of scala and freelb, and the objective is smart")
+        #expect(try refusal(["passes": 3]).advice?.contains("objective=freelb.") == true)
+    }
+
     @Test func `an unknown optimizer is refused and the known ones are named`() throws {
         #expect(
             try error(OptimizerError.self) { try Recipe(["optimizer": "adamx"]) }
@@ -133,7 +145,7 @@ import Testing
     @Test(arguments: [
         ("batch_size", "0"), ("batch_size", "2.5"), ("batch_size", "many"), ("epochs", "0"), ("epochs", "-1"), ("epochs", "nan"),
         ("epochs", "inf"), ("steps", "0"), ("steps", "1.5"), ("dropout", "1"), ("dropout", "-0.1"), ("dropout", "nan"),
-        ("class_weights", "1,-1"), ("class_weights", "1,x"), ("class_weights", "inf,1"), ("precision", "fp16"),
+        ("class_weights", "1,-1"), ("class_weights", "1,x"), ("class_weights", "inf,1"), ("class_weights", "0,0"), ("precision", "fp16"),
         ("micro_batch_tokens", "0"), ("evaluate", "sometimes"), ("evaluate", "0"), ("evaluate", "1.5"), ("patience", "-1"),
         ("select", "first"), ("optimizer", "3"), ("batch_size", "1e30"), ("steps", "1e30"),
     ])

@@ -23,7 +23,7 @@ final class StepTrace {
         let manager = FileManager.default
         if let found = try? manager.contentsOfDirectory(atPath: folder.path), !found.isEmpty {
             throw FormatError(.fileUnwritable, file: folder.path, "the folder of the trace is not empty",
-                              advice: "Name a new folder, or empty this one.")
+                              advice: "Name a new folder, for the steps that are left where a run goes on, or empty this one.")
         }
         self.folder = folder
         self.optimizer = optimizer
