@@ -10,7 +10,9 @@ weights; then every arm runs for each seed at these rates, ScaLA and its control
     adamw 32                      equal epochs, so 8 or 32 times as many updates
     adamw 32, equal updates       as many updates as the large-batch arms, so 1/8 or 1/32 of the examples
     lamb                          the large batch alone
+    lamb, 5/3 of the epochs       about the passes of ScaLA on labels with t_s = 0
     lamb, random noise            ScaLA with T = 0 and a start as long as its noise is after one ascent: noise without an adversary
+    lamb, r3f                     the same noise in R3F: two plain steps' passes, a divergence and no adversary
     scala t_s 0, 0.5              on labels, and on the clean output (clean-kl)
     … a fifth of the noise        with start, ascent step and radius a fifth of the defaults, which are meant for larger models
 
@@ -49,8 +51,10 @@ def final_arms(adamw, lamb, large, small, updates):
     arms = [Arm(f"adamw 32 at {adamw}", "adamw", learning_rate=adamw, **small),
             Arm("adamw 32, equal updates", "adamw", learning_rate=adamw, batch_size=32, steps=updates),
             Arm(f"lamb at {lamb}", "lamb", learning_rate=lamb, **large),
+            Arm("lamb, 5/3 of the epochs", "lamb", **{**noisy, "epochs": round(large["epochs"] * 5 / 3, 3)}),
             # uniform(−1, 1)·σ/√(length·C) is σ/√3 long: at σ = 0.1 and after a step of 0.1 about 0.115, so σ = 0.2.
-            Arm("lamb, random noise", "scala", ascent_steps=0, noise_size=0.2, noise_delay=0, **noisy)]
+            Arm("lamb, random noise", "scala", ascent_steps=0, noise_size=0.2, noise_delay=0, **noisy),
+            Arm("lamb, r3f", "r3f", optimizer="lamb", noise_init="scaled-uniform", noise_size=0.2, **noisy)]
     for mode in ("label", "clean-kl"):
         for delay in (0, 0.5):
             arms.append(Arm(f"scala {mode}, t_s {delay}", "scala", noise_mode=mode, noise_delay=delay, **noisy))
