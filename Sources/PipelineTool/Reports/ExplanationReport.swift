@@ -139,7 +139,8 @@ struct ExplanationReport {
         case .array(let items): "[" + items.map(plain).joined(separator: ", ") + "]"
         case .bool(let flag): "\(flag)"
         case .integer(let integer): "\(integer)"
-        case .number(let number): "\(number)"
+        // Rates of dropout are float32.
+        case .number(let number): Double(Float(number)) == number ? "\(Float(number))" : "\(number)"
         case .object: ""
         }
     }
