@@ -14,13 +14,15 @@ public struct ExpectedTrials: Hashable, Sendable {
     public let isPerUnit: Bool
     /// Forward passes after the trials, for the loss where units moved that were not tried.
     public let afterMove: Double
-    /// Steps at the start that search one step size and need no pass after the move.
+    /// Steps at the start that search one step size: one trial at least, and no pass after the move.
     public let jointSteps: Int
+    /// Of one step size, in a step, on the mean while it holds.
+    public let backtracks: Double
 
     /// Of one step size for the whole network.
     init(backtracks: Double, longestInterval: Int = 1) {
         (least, steady, self.longestInterval) = (1, 1 + backtracks, longestInterval)
-        (isPerUnit, afterMove, jointSteps) = (false, 0, 0)
+        (isPerUnit, afterMove, jointSteps, self.backtracks) = (false, 0, 0, backtracks)
     }
 
     /// Of a step size for each unit.
@@ -35,5 +37,6 @@ public struct ExpectedTrials: Hashable, Sendable {
         isPerUnit = searchesAll && units == nil
         afterMove = measuresMove && units != 1 ? 1 : 0
         self.jointSteps = units == 1 ? 0 : jointSteps
+        self.backtracks = backtracks
     }
 }

@@ -24,7 +24,7 @@ extension OptimizerError: CustomStringConvertible {
             "step \(step): the loss is \(value); nothing was changed. \(Self.smaller)."
         case .gradientNotFinite(let tensor, let element, let value, let step):
             "step \(step): the gradient of \(tensor) is \(value) at element \(element); nothing was changed. "
-                + "\(Self.smaller), and check the weights the run started from."
+                + "\(Self.smaller). Check the weights that the run started from."
         case .weightNotFinite(let tensor, let element, let value, let step):
             "step \(step): the update left \(tensor) with \(value) at element \(element); no model was stored. \(Self.smaller)."
         case .unknownOptimizer(let found, let known):
@@ -50,7 +50,7 @@ extension OptimizerError: CustomStringConvertible {
     }
 
     private static let smaller =
-        "Try a lower learning_rate or a longer warmup, of a search a lower max_step, and less of sharpness_radius or noise where there is some"
+        "Try a lower learning_rate or a longer warmup (with a search a lower max_step), or a smaller sharpness_radius or noise"
 
     private static func listing(_ names: [String]) -> String {
         names.isEmpty ? "nothing" : names.joined(separator: ", ")

@@ -21,7 +21,8 @@ protocol FileSystem: Sendable {
     func remove(_ path: String) throws
     /// Makes the names in a folder durable.
     func syncDirectory(_ path: String) throws
-    /// An advisory lock which ends with its holder's life; nil if it is held by somebody and `wait` is false.
+    /// An advisory lock which ends with its holder's life; nil if it is held by somebody and `wait` is false. The file may be removed by
+    /// who holds it exclusively: the next one makes it anew.
     func lock(_ path: String, exclusive: Bool, wait: Bool) throws -> (any FileLock)?
 }
 

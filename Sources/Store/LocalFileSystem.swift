@@ -114,17 +114,24 @@ struct LocalFileSystem: FileSystem {
     }
 
     func lock(_ path: String, exclusive: Bool, wait: Bool) throws -> (any FileLock)? {
-        let descriptor = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
-        guard descriptor >= 0 else { throw StoreError.system(errno, "open a lock", path) }
         let operation = (exclusive ? LOCK_EX : LOCK_SH) | (wait ? 0 : LOCK_NB)
-        while flock(descriptor, operation) != 0 {
-            let code = errno
-            if code == EINTR { continue }
+        // The file may be removed by its former holder between the opening and the locking: then it is nobody's lock.
+        while true {
+            let descriptor = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
+            guard descriptor >= 0 else { throw StoreError.system(errno, "open a lock", path) }
+            while flock(descriptor, operation) != 0 {
+                let code = errno
+                if code == EINTR { continue }
+                close(descriptor)
+                if code == EWOULDBLOCK { return nil }
+                throw StoreError.system(code, "take a lock", path)
+            }
+            var ours = stat(), named = stat()
+            if fstat(descriptor, &ours) == 0, lstat(path, &named) == 0, ours.st_ino == named.st_ino, ours.st_dev == named.st_dev {
+                return HeldLock(descriptor: descriptor)
+            }
             close(descriptor)
-            if code == EWOULDBLOCK { return nil }
-            throw StoreError.system(code, "take a lock", path)
         }
-        return HeldLock(descriptor: descriptor)
     }
 }
 

@@ -17,8 +17,7 @@ public final class WorkClaim: Sendable {
 
     public func release() {
         lock.withLock { lock in
-            // The file goes while it is locked, so that it is no other claim's. Who opened it before and locks it after holds a file without
-            // a name, and a third may then claim beside it: that costs time and nothing else.
+            // While it is locked the file is no other claim's.
             if lock != nil { try? files.remove(path) }
             lock?.release()
             lock = nil
@@ -34,7 +33,15 @@ extension Store {
     public func claim(work key: Digest) throws -> WorkClaim? {
         _ = try writingSession()
         try files.makeDirectory(layout.work)
-        let path = "\(layout.work)/\(key.hex)"
-        return try files.lock(path, exclusive: true, wait: false).map { WorkClaim(path: path, files: files, lock: $0) }
+        return try claim("\(layout.work)/\(key.hex)")
+    }
+
+    /// Removes the files that killed holders left.
+    func sweepClaims() throws {
+        for name in try files.list(layout.work) ?? [] { try claim("\(layout.work)/\(name)")?.release() }
+    }
+
+    private func claim(_ path: String) throws -> WorkClaim? {
+        try files.lock(path, exclusive: true, wait: false).map { WorkClaim(path: path, files: files, lock: $0) }
     }
 }

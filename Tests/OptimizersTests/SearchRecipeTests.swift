@@ -118,7 +118,8 @@ import Testing
             #expect(try !fails(name, [key: value, beside: on], at: key))
             #expect(try !fails(name, [beside: off], at: key))
         }
-        #expect(try fails("salsa", ["max_step": 0.5], at: "initial_step") && !fails("salsa", ["max_step": 0.5, "initial_step": 0.5], at: "initial_step"))
+        #expect(try fails("salsa", ["max_step": 0.5, "initial_step": 1], at: "initial_step"))
+        #expect(try Catalogue.row(named: "salsa").resolve(["max_step": 0.5]).values["initial_step"] == 0.5)
         // Inside the direction decay is a part of what is tried.
         #expect(try fails("adamw", ["search": "armijo", "weight_decay": 0.2], at: "weight_decay"))
         #expect(try !fails("sgd", ["search": "armijo", "weight_decay": 0.2], at: "weight_decay"))

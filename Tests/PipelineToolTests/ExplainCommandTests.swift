@@ -56,8 +56,13 @@ import Testing
         #expect(try scratch.failure("adapt", "--explain", "--set", "lerning_rate=1").status == 65)
         let twice = try scratch.failure("adapt", "--explain", "--recipe", "lamb", "--recipe", "freelb")
         #expect(twice.status == 64 && twice.errors.contains("given twice") && twice.errors.contains("--recipe lamb --set objective=freelb"))
-        for (line, word) in [("nesterov: maybe", "nesterov"), ("lerning_rate: 1", "lerning_rate")] {
-            let file = try scratch.write("optimizer: sgd\n\(line)\n", "recipe.yaml")
+        for (lines, word) in [
+            ("optimizer: sgd\nnesterov: maybe", "nesterov"), ("optimizer: sgd\nlerning_rate: 1", "lerning_rate"),
+            ("objective: smart\npasses: 3", "passes"), ("optimizer: sgdsls\nwarmup: 5", "warmup"), ("ascent_steps: 0\nnoise_step: 3\nobjective: scala", "noise_step"),
+            ("max_step: 0.5\ninitial_step: 0.7\noptimizer: salsa", "initial_step"), ("optimizer: adamsls\nweight_decay: 0.3", "weight_decay"),
+            ("optimizer: adamsls\nsearch: armijo", "search"),
+        ] {
+            let file = try scratch.write(lines + "\n", "recipe.yaml")
             let failure = try scratch.failure("adapt", "--explain", "--recipe", file)
             #expect(failure.status == 65 && failure.errors.contains("recipe.yaml, line 2") && failure.errors.contains(word), "\(failure.errors)")
         }

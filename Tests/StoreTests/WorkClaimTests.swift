@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Store
@@ -32,6 +33,33 @@ import Testing
         // What a killed process leaves is no claim.
         try Data().write(to: work.appending(path: key.hex))
         #expect(try store.claim(work: key) != nil)
+    }
+
+    @Test func `a lock whose file was removed while it was waited for is taken on a new file`() throws {
+        let folder = try TemporaryFolder(), path = folder.url.appending(path: "lock").path(), files = LocalFileSystem()
+        let first = try #require(try files.lock(path, exclusive: true, wait: true))
+        let waiting = DispatchGroup(), second = Mutex<(any FileLock)?>(nil)
+        DispatchQueue.global().async(group: waiting) {
+            let lock = try? files.lock(path, exclusive: true, wait: true)
+            second.withLock { $0 = lock }
+        }
+        Thread.sleep(forTimeInterval: 0.2)
+        try files.remove(path)
+        first.release()
+        waiting.wait()
+        #expect(second.withLock { $0 != nil } && FileManager.default.fileExists(atPath: path))
+        #expect(try files.lock(path, exclusive: true, wait: false) == nil)
+    }
+
+    @Test func `a collection removes what killed holders left, and no claim`() throws {
+        let folder = try TemporaryFolder()
+        let store = try folder.open()
+        let claim = try #require(try store.claim(work: key)), work = folder.store.appending(path: "locks/work")
+        try Data().write(to: work.appending(path: other.hex))
+        try folder.open().collect()
+        #expect(try FileManager.default.contentsOfDirectory(atPath: work.path()) == [key.hex])
+        #expect(try store.claim(work: key) == nil)
+        claim.release()
     }
 
     @Test func `a store that is only read has no work to claim`() throws {

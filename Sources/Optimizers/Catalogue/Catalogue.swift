@@ -39,6 +39,12 @@ public struct CatalogueRow: Sendable {
         }
         var resolved: [String: HyperparameterValue] = [:]
         for key in keys { resolved[key.name] = try key.resolve(values[key.name] ?? key.defaultValue) }
+        if let first = resolved["initial_step"]?.number, let most = resolved["max_step"]?.number, first > most {
+            guard values["initial_step"] == nil else {
+                throw OptimizerError.invalidValue(key: "initial_step", found: "\(first)", expected: "at most max_step, which is \(most)")
+            }
+            resolved["initial_step"] = .real(most)
+        }
         let constants = RecipeConstants(values: resolved)
         if polynomial, constants["schedule_end"] >= constants["learning_rate"] {
             throw OptimizerError.invalidValue(
@@ -63,14 +69,10 @@ public struct CatalogueRow: Sendable {
                 key: "momentum_after_acceptance", found: "true",
                 expected: "momentum in the direction (betas or momentum above 0), or false")
         }
-        if kind != .schedule, constants["initial_step"] > constants["max_step"] {
-            throw OptimizerError.invalidValue(
-                key: "initial_step", found: "\(constants["initial_step"])", expected: "at most max_step, \(constants["max_step"])")
-        }
         if kind != .schedule, let decay = compose(constants).map(\.shrinkage).max(), decay * constants["max_step"] > 1 {
             throw OptimizerError.invalidValue(
                 key: "weight_decay", found: "\(decay)",
-                expected: "at most 1/max_step, \(1 / constants["max_step"]): a step of \(constants["max_step"]) would turn the weights around")
+                expected: "at most \(1 / constants["max_step"]), so that a step of max_step does not turn the weights around")
         }
         return OptimizerRecipe(row: self, searchKind: kind, constants: constants)
     }

@@ -26,43 +26,57 @@ extension AdaptStage {
         let setup = try AdaptSetup(self, context)
         let work = try setup.makeWork(context)
         let clock = ContinuousClock()
-        var durations: [(seconds: Double, trials: Int)] = []
-        // The first step warms up caches and pages; the median of the others is the measure.
+        var measured: [MeasuredStep] = []
         for step in 0..<min(setup.steps, 4) {
             let (epoch, batch) = setup.order.place(step: step)
             let started = clock.now
             work.batches.select(setup.order.batch(batch, epoch: epoch, of: setup.order.permutation(epoch: epoch)), step: step)
             let report = try work.optimizer.step(work.objective)
-            durations.append((Trainer.seconds(clock.now - started), report.trials?.forwardPasses ?? 0))
+            let settings = recipe.objective.settings
+            measured.append(MeasuredStep(
+                seconds: Trainer.seconds(clock.now - started), hasNoise: settings?.isActive(step: step, of: setup.steps) ?? false,
+                trials: report.trials?.forwardPasses ?? 0))
         }
-        // Steps with noise cost more, and those at hand may have it all or not at all; a search begins far from where its step size will be.
         let search = work.optimizer.search
         let cost = ExpectedCost(
             recipe, search: search, steps: setup.steps, units: search.partition?.units(of: work.trainedEntries.map(\.unit)).count,
             plain: .plain(blocks: setup.adapted.configuration.layerCount, frozen: work.optimizer.rates.frozen))
-        let measured = durations.enumerated().dropFirst(durations.count > 1 ? 1 : 0).map { step, measure in
-            let settings = recipe.objective.settings, hasNoise = settings?.isActive(step: step, of: setup.steps) ?? false
-            let gradient = hasNoise ? cost.noiseStep ?? cost.plainStep : cost.plainStep
-            let trials = Double(measure.trials) * (hasNoise ? settings?.lossPasses ?? 1 : 1)
-            return measure.seconds / (gradient.plainSteps + trials / 3)
-        }
-        let perPlainStep = measured.sorted()[measured.count / 2]
-        let perStep = perPlainStep * (cost.meanStep.plainSteps + cost.trialPasses / 3)
-        // The first searches come down from initial_step: once, and more than later ones.
-        let descent = max(0, Double(durations.reduce(0) { $0 + $1.trials }) - Double(durations.count) * (cost.trialPasses)) * perPlainStep / 3
+        let time = MeasuredStep.time(measured, cost, lossPasses: recipe.objective.settings?.lossPasses ?? 1)
         let tokensPerStep = Double(setup.train.ids.count) / Double(setup.order.batchCount(epoch: 0))
         // A forward pass is about a third of a plain step.
-        let perEvaluation = setup.development.map { Double($0.ids.count) / tokensPerStep * perPlainStep / 3 } ?? 0
+        let perEvaluation = setup.development.map { Double($0.ids.count) / tokensPerStep * time.plainStep / 3 } ?? 0
         let evaluations = Double(recipe.evaluation.count(from: 1, through: setup.steps, epochSteps: setup.order.batchCount(epoch: 0)))
         let weights = work.weights.buffer.byteCount, moments = work.optimizer.state.byteCount
         let best = recipe.keepsBest(hasDevelopment: setup.development != nil) ? weights : 0
-        let seconds = Double(setup.steps) * perStep + descent + evaluations * perEvaluation
+        let seconds = Double(setup.steps) * time.meanStep + time.descent + evaluations * perEvaluation
         let bySteps = checkpointSteps.map { setup.steps / $0 } ?? 0, byMinutes = checkpointMinutes.map { Int(min(1e6, seconds / 60 / $0)) } ?? 0
         let memory = ExpectedMemory(recipe, setup.measures(of: work)).items.compactMap(\.bytes).reduce(0, +)
         return AdaptEstimate(
             steps: setup.steps, parameters: work.network.layout.parameterCount,
             trainedParameters: work.trainedParameterCount,
             memoryBytes: memory,
-            diskBytes: weights + max(1, bySteps, byMinutes) * (weights + moments + best), secondsPerStep: perStep, seconds: seconds, numericPath: work.numericPath)
+            diskBytes: weights + max(1, bySteps, byMinutes) * (weights + moments + best), secondsPerStep: time.meanStep, seconds: seconds, numericPath: work.numericPath)
+    }
+}
+
+/// A step that was timed, and what it did.
+struct MeasuredStep {
+    let seconds: Double
+    let hasNoise: Bool
+    /// Evaluations of the loss beside the one that gave the gradient.
+    let trials: Int
+
+    /// - Parameter lossPasses: forward passes of a loss with noise.
+    /// - Returns: seconds of a plain step, of a step of the run on the mean, and what the first searches take beyond that, once.
+    static func time(_ steps: [MeasuredStep], _ cost: ExpectedCost, lossPasses: Double) -> (plainStep: Double, meanStep: Double, descent: Double) {
+        func trialPasses(_ step: MeasuredStep) -> Double { Double(step.trials) * (step.hasNoise ? lossPasses : 1) }
+        // The first step warms up caches and pages; the median of the others is the measure. Steps with noise cost more, and those at hand may
+        // have it all or not at all.
+        let plain = steps.dropFirst(steps.count > 1 ? 1 : 0).map { step in
+            step.seconds / ((step.hasNoise ? cost.noiseStep ?? cost.plainStep : cost.plainStep).plainSteps + trialPasses(step) / 3)
+        }.sorted()[max(0, steps.count - 1) / 2]
+        // A search begins far from where its step size will be.
+        let descent = max(0, steps.reduce(0) { $0 + trialPasses($1) } - Double(steps.count) * cost.trialPasses)
+        return (plain, plain * (cost.meanStep.plainSteps + cost.trialPasses / 3), plain * descent / 3)
     }
 }

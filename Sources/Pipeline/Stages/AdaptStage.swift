@@ -51,10 +51,11 @@ public struct AdaptStage {
         defer { for hold in holds { hold.release() } }
         if let result = try finished(setup, context) { return result }
         try NameInUse.check(store, kind: RunRecord.artifactKind, name: name, replaces: replaces, making: setup.key)
-        let claim = try Self.claim(setup.key, context)
+        try trace.map(StepTrace.checkIsFree)
+        let claim = try claim(setup.key, context)
         defer { claim.release() }
         // Whoever had the claim before may have finished meanwhile.
-        if let result = try finished(setup, context) { return result }
+        if try store.reference(kind: Store.stageKind, name: setup.key.hex) != nil, let result = try finished(setup, context) { return result }
 
         if order == nil, recipe.batchSize > setup.train.count {
             context.observe(.note("batch_size is \(recipe.batchSize) and there are \(setup.train.count) examples to train on: each step takes all of them"))
@@ -109,10 +110,14 @@ public struct AdaptStage {
     }
 
     /// The right to compute the run, as soon as no other process has it.
-    private static func claim(_ key: Digest, _ context: StageContext) throws -> WorkClaim {
+    private func claim(_ key: Digest, _ context: StageContext) throws -> WorkClaim {
         var isWaiting = false
         while true {
             if let claim = try context.store.claim(work: key) { return claim }
+            guard trace == nil else {
+                throw PipelineError(.usage, "another process is computing this run, so there would be no step of it left to trace",
+                                    advice: "Trace another seed, or work in a new store.")
+            }
             if !isWaiting { context.observe(.note("another process is computing this run; waiting until it is done")) }
             isWaiting = true
             if context.isCancelled() { throw Interrupted(step: nil) }

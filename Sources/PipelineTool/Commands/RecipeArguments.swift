@@ -38,8 +38,11 @@ struct RecipeArguments: ParsableArguments {
     /// Runs `body` and gives what it throws about a key of a file that file's name and the line.
     static func placing<Result>(_ origins: [String: RecipeExplanation.Origin], _ body: () throws -> Result) throws -> Result {
         do { return try body() } catch let error as PipelineError where error.code == .recipe {
-            let words = Set(error.problem.split { !($0.isLetter || $0.isNumber || $0 == "_") }.map(String.init))
-            guard let place = words.sorted().lazy.compactMap({ place(of: $0, origins) }).first else { throw error }
+            // The key that is wrong stands first, and what it does not go with after it; the kinds of pieces are in many sentences.
+            let words = error.problem.split { !($0.isLetter || $0.isNumber || $0 == "_") }.map(String.init)
+            let kinds = ["objective", "optimizer"]
+            let named = words.filter { !kinds.contains($0) } + words.filter(kinds.contains)
+            guard let place = named.lazy.compactMap({ place(of: $0, origins) }).first else { throw error }
             throw PipelineError(error.code, "\(place): \(error.problem)", advice: error.advice)
         } catch let error as OptimizerError {
             guard case .invalidValue(let key, let found, let expected) = error, let place = place(of: key, origins) else { throw error }

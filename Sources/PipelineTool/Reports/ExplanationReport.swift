@@ -170,7 +170,7 @@ struct ExplanationReport {
                 trial("trials, at least, in one step of \(trials.longestInterval)", trials.least / Double(trials.longestInterval))
             }
             if trials.afterMove > 0 {
-                trial("the loss after the move" + (trials.jointSteps > 0 ? ", after the joint steps" : ""), trials.afterMove)
+                trial("the loss after the move" + (trials.jointSteps > 0 ? " once the joint steps are over" : ""), trials.afterMove)
             }
         }
         return table.text

@@ -127,9 +127,9 @@ struct RunReport {
         if let search = log.search, search.rejected == result.record.steps {
             return "Every step was rejected, and no weight has moved: a smaller initial_step, more max_trials or a lower armijo_c may."
         }
-        let noise = recipe.objective.values.keys.filter { ["noise_size", "noise_step", "noise_radius"].contains($0) }.sorted()
-        let less = noise.isEmpty ? [] : ["a smaller " + noise.joined(separator: ", ")]
-        let ways = ["more epochs", recipe.optimizer.triesSteps ? "another optimizer" : "another learning_rate"] + less
+        var ways = ["more epochs", recipe.optimizer.triesSteps ? "another optimizer" : "another learning_rate"]
+        if recipe.optimizer.searchKind == .perUnitArmijo { ways.append("a longer growth_period") }
+        if let noise = recipe.objective.settings?.noise { ways.append("a smaller " + (noise.ascentSteps > 0 ? "noise_step" : "noise_size")) }
         let text = ways.dropLast().joined(separator: ", ") + " or " + ways[ways.count - 1] + " may."
         return text.prefix(1).uppercased() + text.dropFirst()
     }

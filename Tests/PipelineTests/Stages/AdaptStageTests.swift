@@ -322,6 +322,36 @@ import Testing
         #expect(try tokens(["micro_batch_tokens": 40]) == 40)
     }
 
+    @Test func `a step is timed by what it did, and the first searches count once`() throws {
+        let recipe = try Recipe(["optimizer": "adamsls", "objective": "r3f", "noise_interval": 2, "growth_period": 10])
+        let search = recipe.optimizer.search(steps: 100)
+        let cost = ExpectedCost(recipe, search: search, steps: 100, units: 1)
+        // Losses with noise take two passes, those of the others one; a plain step takes six seconds.
+        let steps = [(false, 30), (true, 12), (false, 2), (true, 1)].map { hasNoise, trials in
+            MeasuredStep(seconds: 2 * (hasNoise ? 6 + 2 * Double(trials) : 3 + Double(trials)), hasNoise: hasNoise, trials: trials)
+        }
+        let time = MeasuredStep.time(steps, cost, lossPasses: 2)
+        let backtracks = log(2.0) / 10 / log(1 / 0.9), passes = 1.5 * (1 + backtracks)
+        #expect(abs(time.plainStep - 6) < 1e-9 && abs(time.meanStep - (6 * 1.5 + 2 * passes)) < 1e-9)
+        #expect(abs(time.descent - 2 * (30 + 24 + 2 + 2 - 4 * passes)) < 1e-9)
+        let plain = MeasuredStep.time([MeasuredStep(seconds: 3, hasNoise: false, trials: 0)], try ExpectedCost(Recipe([:]), search: Recipe([:]).optimizer.search(steps: 1), steps: 1, units: nil), lossPasses: 1)
+        #expect(plain.plainStep == 3 && plain.meanStep == 3 && plain.descent == 0)
+    }
+
+    @Test func `a run that another process computes is not waited for to be traced`() throws {
+        let toy = try ToyStore.ready(), folder = toy.scratch.url.appendingPathComponent("trace")
+        var run = ToyAdaptation(["steps": 2])
+        run.configure = { $0.trace = folder }
+        let claim = try #require(try toy.store.claim(work: AdaptSetup(run.stage, toy.context()).key))
+        let refusal = try #require(try error(PipelineError.self) { try run.run(toy) })
+        #expect(refusal.code == .usage && refusal.problem.contains("another process"))
+        claim.release()
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try Data().write(to: folder.appendingPathComponent("mine"))
+        #expect(try error(FormatError.self) { try run.run(toy) } != nil)
+        #expect(try toy.store.references(kind: CheckpointStorage.progressKind).isEmpty)
+    }
+
     @Test func `an estimate stores nothing and counts what the run would take`() throws {
         let toy = try ToyStore.ready(), before = try toy.contentFiles()
         let run = ToyAdaptation(["freeze": "embeddings"])

@@ -24,8 +24,10 @@ public struct ExpectedCost: Sendable {
         public let isPerUnit: Bool
         /// Evaluations of the loss after a move that was not tried as a whole.
         public let afterMove: Double
-        /// Steps at the start that have none of these.
+        /// Steps at the start that search one step size: one trial at least, and none of these.
         public let jointSteps: Int
+        /// Trials of one step size that are not accepted, in a step, on the mean while it holds; 0 where that is not known without the data.
+        public let backtracks: Double
     }
 
     /// The mean of the gradient passes over the run's steps.
@@ -33,8 +35,9 @@ public struct ExpectedCost: Sendable {
         noiseStep.map { noiseShare * $0 + (1 - noiseShare) * plainStep } ?? plainStep
     }
 
-    /// Forward passes that a search adds to a step, if every step searches, on the mean while the step sizes hold.
-    public var trialPasses: Double { trials.map { (($0.steady ?? $0.least) + $0.afterMove) * $0.passes } ?? 0 }
+    /// Forward passes that a search is likely to add to a step, if every step searches. Step sizes that are not searched have not lost
+    /// by backtracking what they gained: over the length of usual runs they grow.
+    public var trialPasses: Double { trials.map { ($0.least * (1 + $0.backtracks) + $0.afterMove) * $0.passes } ?? 0 }
 
     /// - Parameters:
     ///   - search: as the run will have it.
@@ -59,7 +62,7 @@ public struct ExpectedCost: Sendable {
             Trials(
                 passes: share * (settings?.lossPasses ?? 1) + (1 - share), least: trials.least, steady: isKnown ? trials.steady : nil,
                 longestInterval: trials.longestInterval, isPerUnit: trials.isPerUnit, afterMove: trials.afterMove,
-                jointSteps: trials.jointSteps)
+                jointSteps: trials.jointSteps, backtracks: isKnown ? trials.backtracks : 0)
         }
     }
 }

@@ -18,19 +18,22 @@ final class StepTrace {
     private let rates: DropoutRates
     private let steps: FileHandle
 
+    /// - Throws: `FormatError` where the folder is in use.
+    static func checkIsFree(_ folder: URL) throws {
+        guard let found = try? FileManager.default.contentsOfDirectory(atPath: folder.path), !found.isEmpty else { return }
+        throw FormatError(.fileUnwritable, file: folder.path, "the folder of the trace is not empty",
+                          advice: "Name a new folder, or empty this one. A run that goes on writes the steps that are left.")
+    }
+
     /// - Throws: `FormatError` where the folder is in use or cannot be made.
     init(_ folder: URL, _ objective: any Objective, _ optimizer: Optimizer, rates: DropoutRates) throws {
-        let manager = FileManager.default
-        if let found = try? manager.contentsOfDirectory(atPath: folder.path), !found.isEmpty {
-            throw FormatError(.fileUnwritable, file: folder.path, "the folder of the trace is not empty",
-                              advice: "Name a new folder, for the steps that are left where a run goes on, or empty this one.")
-        }
+        try Self.checkIsFree(folder)
         self.folder = folder
         self.optimizer = optimizer
         self.rates = rates
         let lines = folder.appendingPathComponent("steps.jsonl")
         do {
-            try manager.createDirectory(at: folder, withIntermediateDirectories: true)
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             try Data().write(to: lines)
             steps = try FileHandle(forWritingTo: lines)
         } catch {
