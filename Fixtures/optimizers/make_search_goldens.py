@@ -50,6 +50,9 @@ CASES = [
     {"name": "PLASLS, every unit", "optimizer": "plasls", "values": {"unit_order": "all", "armijo_c": 0.6}},
     {"name": "PLASLS, merging", "optimizer": "plasls",
      "values": {"merge_threshold": 0.06, "joint_steps": 2, "armijo_c": 0.5}},
+    {"name": "PLASLS, the whole move searched", "optimizer": "plasls", "values": {"whole_move": "search", "joint_steps": 1, "armijo_c": 0.5}},
+    {"name": "PLASLS, every unit, the whole move searched", "optimizer": "plasls",
+     "values": {"whole_move": "search", "unit_order": "all", "joint_steps": 1, "armijo_c": 0.5, "weight_decay": 0.01}},
     {"name": "ALSALS", "optimizer": "alsals", "values": {"initial_step": 1}},
     {"name": "SaLSA", "optimizer": "salsa", "values": {}},
     {"name": "SaLSA, searching rarely", "optimizer": "salsa", "values": {"always_search_steps": 3, "growth": 1.01}},
@@ -58,7 +61,7 @@ CASES = [
 COMMON = {"backtrack": 0.9, "initial_step": 0.1, "growth": 2.0, "growth_period": EPOCH, "max_step": 10.0,
           "max_trials": 100, "rejection_shrink": 10, "search_tolerance": 4, "armijo_c": 0.1, "betas": [0.0, 0.999],
           "epsilon": 1e-8, "weight_decay": 0.0, "layer_decay": 1.0, "momentum_after_acceptance": False, "momentum": 0.0,
-          "joint_steps": 6, "units": 5, "unit_order": "cyclic", "merge_threshold": 0.0, "always_search_steps": 10,
+          "joint_steps": 6, "units": 5, "unit_order": "cyclic", "merge_threshold": 0.0, "whole_move": "measure", "always_search_steps": 10,
           "interval_betas": [0.9, 0.99]}
 OWN = {
     "alsals": {"armijo_c": 0.3, "growth": 1 / 0.999, "growth_period": 1, "betas": [0.9, 0.999], "search_smoothing": 0.99,
@@ -146,6 +149,24 @@ class Method:
             eta *= p["backtrack"]
         return None, None, p["max_trials"]
 
+    def together(self, applied, units, g, u, f, row, rejected):
+        """All step sizes, shrunk together until the whole move is accepted."""
+        p = self.p
+        tolerance = p["search_tolerance"] * float(np.spacing(np.float32(max(abs(f), 1e-6))))
+        slopes = [max(0.0, self.slope([i], g, u)) for i in units]
+        for _ in range(p["max_trials"]):
+            self.passes += 1
+            trial = float(self.loss(self.moved(applied, units, u)))
+            right = p["armijo_c"] * sum(a * s for a, s in zip(applied, slopes)) - tolerance
+            if self.decide(f - trial, right, f):
+                row["after"], row["decrease"] = trial, f - trial
+                return applied
+            row["backtracks"] += 1
+            applied = [a * p["backtrack"] for a in applied]
+            self.eta = [a if a > 0 else e for a, e in zip(applied, self.eta)]
+        row["decrease"], self.eta = None, rejected
+        return [0.0] * len(units)
+
     def step(self):
         p = self.p
         self.t += 1
@@ -204,10 +225,13 @@ class Method:
                         for name in names:
                             if name not in chosen:
                                 fall_back([i for i in units if self.group[i] == name])
-                    self.passes += 1
-                    row["after"] = float(self.loss(self.moved(applied, units, u)))
-                    if len(chosen) > 1:
-                        row["decrease"] = f - row["after"]
+                    if p["whole_move"] == "search":
+                        applied = self.together(applied, units, g, u, f, row, [shrunk(e) for e in before])
+                    else:
+                        self.passes += 1
+                        row["after"] = float(self.loss(self.moved(applied, units, u)))
+                        if len(chosen) > 1:
+                            row["decrease"] = f - row["after"]
             order = sorted(names, key=lambda n: (self.eta[n], n))
             if len(order) > 1 and self.eta[order[0]] < p["merge_threshold"]:
                 self.margin = min(self.margin, abs(self.eta[order[0]] / p["merge_threshold"] - 1))

@@ -39,14 +39,14 @@ import Testing
     /// Three units with curvatures of their own: a separable function.
     private func optimizer(
         _ layout: ParameterLayout, order: UnitOrder = .cyclic, joint: Int = 0, threshold: Double = 0, start: Double = 8,
-        c: Double = 0.1, trials: Int = 100, seed: UInt64 = 0
+        c: Double = 0.1, trials: Int = 100, whole: WholeMove = .measure, seed: UInt64 = 0
     ) throws -> Optimizer {
         try Optimizer(
             [ScaleByRootMeanSquare()],
             search: PerUnitArmijo(
                 ArmijoRule(
                     sufficientDecrease: c, initialStep: start, growth: 1, growthPeriod: 10, maximumTrials: trials),
-                order: order, jointSteps: joint, mergeThreshold: threshold, seed: seed), layout: layout)
+                order: order, jointSteps: joint, mergeThreshold: threshold, wholeMove: whole, seed: seed), layout: layout)
     }
 
     /// The curvature alone says which η is accepted, so that each stays in one region while the weights are numbers.
@@ -139,6 +139,50 @@ import Testing
         let trials = try #require(report.trials)
         #expect(trials.isIncrease && trials.lossAfter! > report.loss && trials.decrease! > 0)
         #expect(optimizer.state.scalars.contains(StateScalar(name: "search.increases", value: .integer(1))))
+    }
+
+    @Test("A whole move that is searched shrinks all step sizes alike until its own condition holds, and is what is applied", arguments: UnitOrder.allCases)
+    func wholeMove(_ order: UnitOrder) throws {
+        let layout = network(1)
+        let objective = Bowl(layout, curvatures: [1, 5, 0.2, 0.2])
+        let optimizer = try optimizer(layout, order: order, whole: .search)
+        var shrunk = 0
+        for _ in 0..<9 {
+            let before = objective.parameters.copy(), first = objective.tried.count, sizes = optimizer.state.scalars
+            let step = try optimizer.step(objective), report = try #require(step.trials)
+            let tried = objective.tried[first...]
+            let moves = tried.filter { bits in layout.entries.allSatisfy { entry in entry.range.contains { bits[$0] != before.pointer[$0].bitPattern } } }
+            shrunk += moves.count - 1
+            #expect(objective.parameters.bits == tried.last && report.forwardPasses == tried.count)
+            #expect(report.decrease == step.loss - report.lossAfter! && !report.isIncrease)
+            // The slope of a unit along Adam's first direction is that of its gradient's size: here the fall is compared with the sum over all.
+            var predicted = 0.0
+            for entry in layout.entries {
+                let curvature = [1, 5, 0.2, 0.2][layout.entries.firstIndex { $0.name == entry.name }!]
+                for index in entry.range {
+                    predicted += Double(before.pointer[index] - objective.parameters.pointer[index]) * curvature * Double(before.pointer[index])
+                }
+            }
+            #expect(report.decrease! >= 0.1 * predicted - 1e-5 * step.loss && predicted > 0)
+            #expect(sizes != optimizer.state.scalars)
+        }
+        // On a separable function units that were all tried are not too long together.
+        #expect((shrunk > 0) == (order != .all))
+    }
+
+    @Test("Where no whole move is accepted the step is skipped and every η shrinks")
+    func rejectedMove() throws {
+        let layout = network(1)
+        let objective = Bowl(layout, curvatures: [1, 5, 0.2, 0.2])
+        let optimizer = try optimizer(layout, start: 0.1, trials: 3, whole: .search)
+        let before = objective.parameters.bits
+        objective.beforeTrial = { trial in
+            if trial > 1 { objective.parameters["head"][0] = .infinity }
+        }
+        let step = try optimizer.step(objective), report = try #require(step.trials)
+        #expect(report.isRejected && step.learningRate == 0 && report.decrease == nil && report.lossAfter == nil)
+        #expect(report.forwardPasses == 4 && report.backtracks == 3 && objective.parameters.bits == before)
+        #expect(report.stepSizes.allSatisfy { abs($0 - 0.1 * pow(0.9, 10)) < 1e-12 })
     }
 
     @Test("Where the whole move gives no number, only the searched unit moves")

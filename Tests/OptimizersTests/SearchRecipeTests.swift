@@ -111,6 +111,7 @@ import Testing
             ("alsals", "always_search_steps", 3, "max_search_interval", 1, 2), ("salsa", "interval_betas", [0.8, 0.9], "max_search_interval", 1, 2),
             ("adamsls", "growth_period", 7, "growth", 1, 2), ("plasls", "unit_order", "all", "units", 1, 2),
             ("plasls", "joint_steps", 1, "units", 1, "auto"), ("plasls", "merge_threshold", 1, "units", 1, "blocks"),
+            ("plasls", "whole_move", "search", "units", 1, 2),
             ("adamsls", "weight_decay", 0.2, "max_step", 10, 5),
         ]
         for (name, key, value, beside, off, on) in idle {
@@ -120,6 +121,7 @@ import Testing
         }
         #expect(try fails("salsa", ["max_step": 0.5, "initial_step": 1], at: "initial_step"))
         #expect(try Catalogue.row(named: "salsa").resolve(["max_step": 0.5]).values["initial_step"] == 0.5)
+        #expect(try fails("plasls", ["whole_move": "search", "betas": [0.9, 0.99], "momentum_after_acceptance": true], at: "whole_move"))
         // Inside the direction decay is a part of what is tried.
         #expect(try fails("adamw", ["search": "armijo", "weight_decay": 0.2], at: "weight_decay"))
         #expect(try !fails("sgd", ["search": "armijo", "weight_decay": 0.2], at: "weight_decay"))

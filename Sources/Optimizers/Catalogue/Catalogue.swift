@@ -63,11 +63,15 @@ public struct CatalogueRow: Sendable {
             try refuseIdle(key, unless: resolved["max_search_interval"]?.number ?? 1 > 1, "a max_search_interval above 1")
         }
         try refuseIdle("growth_period", unless: resolved["growth"]?.number ?? 1 > 1, "growth above 1")
-        for key in ["unit_order", "joint_steps", "merge_threshold"] { try refuseIdle(key, unless: resolved["units"] != 1, "units above 1") }
+        for key in ["unit_order", "joint_steps", "merge_threshold", "whole_move"] { try refuseIdle(key, unless: resolved["units"] != 1, "units above 1") }
         if kind != .schedule, constants.flag("momentum_after_acceptance"), compose(constants).allSatisfy(\.alwaysDescends) {
             throw OptimizerError.invalidValue(
                 key: "momentum_after_acceptance", found: "true",
                 expected: "momentum in the direction (betas or momentum above 0), or false")
+        }
+        if kind == .perUnitArmijo, constants.flag("momentum_after_acceptance"), constants.values["whole_move"] == "search" {
+            throw OptimizerError.invalidValue(
+                key: "whole_move", found: "search", expected: "measure beside momentum_after_acceptance, whose step is not that of the trials")
         }
         if kind != .schedule, let decay = compose(constants).map(\.shrinkage).max(), decay * constants["max_step"] > 1 {
             throw OptimizerError.invalidValue(

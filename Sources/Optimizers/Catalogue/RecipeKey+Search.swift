@@ -56,6 +56,9 @@ extension RecipeKey {
             "merge_threshold", 0, "a unit with a smaller step size joins the one with the next smallest; 0 is off",
             expecting: "a number of at least 0"
         ) { $0 >= 0 },
+        .choice(
+            "whole_move", WholeMove.measure.rawValue, among: WholeMove.allCases.map(\.rawValue),
+            "what is done with the move of all units: its loss is measured, or all step sizes shrink together until it satisfies the condition"),
     ]
 
     /// The keys of a search on running means.

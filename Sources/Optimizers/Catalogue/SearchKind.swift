@@ -49,9 +49,9 @@ extension RecipeConstants {
         case .schedule: preconditionFailure("a schedule tries no steps")
         case .armijo: return BacktrackingArmijo(rule)
         case .perUnitArmijo:
-            guard let order = values["unit_order"]?.text.flatMap(UnitOrder.init(rawValue:)) else {
-                preconditionFailure("unit_order is resolved")
-            }
+            guard let order = values["unit_order"]?.text.flatMap(UnitOrder.init(rawValue:)),
+                let wholeMove = values["whole_move"]?.text.flatMap(WholeMove.init(rawValue:))
+            else { preconditionFailure("unit_order and whole_move are resolved") }
             let units: UnitPartition =
                 switch values["units"] {
                 case .integer(let count): .count(count)
@@ -60,7 +60,7 @@ extension RecipeConstants {
                 }
             return PerUnitArmijo(
                 rule, units: units, order: order, jointSteps: count("joint_steps"),
-                mergeThreshold: self["merge_threshold"], seed: order == .random ? seed : 0)
+                mergeThreshold: self["merge_threshold"], wholeMove: wholeMove, seed: order == .random ? seed : 0)
         case .smoothedArmijo:
             guard let betas = values["interval_betas"]?.list?.compactMap(\.number), betas.count == 2 else {
                 preconditionFailure("interval_betas is resolved")

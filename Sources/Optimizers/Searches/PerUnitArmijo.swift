@@ -5,6 +5,9 @@
 /// grown as in every step. The whole move is not tried: its loss is measured afterwards, and increases are counted.
 /// Where that loss is not finite, the units that moved untried go back, and their η shrinks as after a rejection.
 ///
+/// With `WholeMove.search` the whole move is tried, too, and all η shrink together until it satisfies the condition with the slopes of all
+/// units on the right; where none does, the step is skipped and all η shrink as after a rejection. This is ours.
+///
 /// The learning rate that is reported is that of the searched unit, or the largest of several.
 ///
 /// A step whose unit finds no step size is skipped as a whole; when every unit is searched, only that unit stays.
@@ -19,19 +22,22 @@ public struct PerUnitArmijo: LineSearch {
     public let jointSteps: Int
     /// A unit whose η falls below it joins the one with the next smallest η; 0 never.
     public let mergeThreshold: Double
+    public let wholeMove: WholeMove
     /// Of the random order.
     public let seed: UInt64
 
     public init(
         _ rule: ArmijoRule, units: UnitPartition = .automatic, order: UnitOrder = .cyclic, jointSteps: Int = 6,
-        mergeThreshold: Double = 0, seed: UInt64 = 0
+        mergeThreshold: Double = 0, wholeMove: WholeMove = .measure, seed: UInt64 = 0
     ) {
         precondition(jointSteps >= 0 && mergeThreshold >= 0)
+        precondition(wholeMove == .measure || !rule.momentumAfterAcceptance, "the step that is taken is not that of the trials")
         self.rule = rule
         self.units = units
         self.order = order
         self.jointSteps = jointSteps
         self.mergeThreshold = mergeThreshold
+        self.wholeMove = wholeMove
         self.seed = seed
     }
 
@@ -44,7 +50,7 @@ public struct PerUnitArmijo: LineSearch {
             }
         return rule.hyperparameters + [
             ("units", units), ("unit_order", .text(order.rawValue)), ("joint_steps", .integer(jointSteps)),
-            ("merge_threshold", .real(mergeThreshold)), ("seed", .text("\(seed)")),
+            ("merge_threshold", .real(mergeThreshold)), ("whole_move", .text(wholeMove.rawValue)), ("seed", .text("\(seed)")),
         ]
     }
 
@@ -52,7 +58,7 @@ public struct PerUnitArmijo: LineSearch {
         var lines = rule.formula(accepting: ArmijoRule.condition, displacing: "w + η·d with d of the searched unit alone")
         guard !isWhole else { return lines + ["units: \(UnitPartition.whole.explanation)"] }
         lines.append("units: \(units.explanation); the first \(jointSteps) steps search one η for all")
-        let measured = rule.momentumAfterAcceptance ? "" : ", and the loss there is measured"
+        let measured = rule.momentumAfterAcceptance ? "" : ", and \(wholeMove.explanation)"
         lines.append("then \(order.explanation); after it all units move, each with its own η\(measured)")
         if mergeThreshold > 0 {
             lines.append("where the smallest η is below \(mergeThreshold) its unit joins that of the next smallest; η is their mean")
@@ -147,7 +153,11 @@ public struct PerUnitArmijo: LineSearch {
             }
             applied = applied.map { _ in 0 }
         } else if names.count > 1 {
-            try moveUntested(descent, searched: searched, before: before, &groups, &applied, &report)
+            if wholeMove == .search {
+                try moveTogether(descent, before: before, &groups, &applied, &report)
+            } else {
+                try moveUntested(descent, searched: searched, before: before, &groups, &applied, &report)
+            }
         }
         if let merged = groups.merge(below: mergeThreshold) {
             memory[count: "merges"] += 1
@@ -155,6 +165,37 @@ public struct PerUnitArmijo: LineSearch {
             memory[real: "last_decrease.\(merged.kept)"] = max(decreases.0, decreases.1)
         }
         return applied
+    }
+
+    /// Moves all units, their step sizes shrunk together until the move as a whole satisfies the condition.
+    private func moveTogether(
+        _ descent: Descent, before: UnitGroups, _ groups: inout UnitGroups, _ applied: inout [Double], _ report: inout TrialReport
+    ) throws {
+        let trials = descent.trials, all = Array(0..<trials.unitCount)
+        for group in groups.names where trials.fallBack(whereAscending: groups.units(of: group)) { report.isFallback = true }
+        report.lossAfter = nil
+        for backtracks in 0..<rule.maximumTrials {
+            trials.displace(all, by: applied)
+            let loss = try trials.loss(), decrease = descent.loss - loss
+            // A unit whose own search found nothing stays: its η is 0 and so is its part of the slope.
+            let predicted = all.reduce(0) { $0 + applied[$1] * max(0, trials.slopes[$1]) }
+            if rule.accepts(decrease: decrease, stepSize: 1, slope: predicted, at: descent.loss) {
+                report.decrease = decrease
+                report.lossAfter = loss
+                report.backtracks += backtracks
+                return
+            }
+            for unit in all {
+                applied[unit] *= rule.backtrack
+                if applied[unit] > 0 { groups.stepSizes[unit] = applied[unit] }
+            }
+        }
+        report.backtracks += rule.maximumTrials
+        report.isRejected = true
+        report.decrease = nil
+        trials.restore(all)
+        applied = applied.map { _ in 0 }
+        groups.stepSizes = before.stepSizes.map(rule.shrunk)
     }
 
     /// Moves the units that have not moved yet and measures the loss, where the weights stay on the line that was tried.

@@ -26,6 +26,7 @@ import Testing
             ["objective": "freelb", "freeze": .list(["embeddings", 0])], ["objective": "smart", "freeze": .list(["embeddings"])],
             ["optimizer": "plasls", "betas": [0.9, 0.99], "momentum_after_acceptance": true], ["freeze": .list([1])], ["objective": "scala", "noise_delay": 1],
             ["objective": "smart", "optimizer": "plasls", "unit_order": "all"], ["optimizer": "plasls", "units": 1],
+            ["optimizer": "plasls", "whole_move": "search", "joint_steps": 0],
         ]
 
     @Test(arguments: costs)
@@ -105,6 +106,7 @@ import Testing
         (["optimizer": "adamsls", "momentum_after_acceptance": true, "betas": [0.9, 0.99]], "armijo", "the loss may rise"),
         (["optimizer": "plasls", "unit_order": "random"], "per-unit-armijo", "drawn"),
         (["optimizer": "plasls", "merge_threshold": 1e-7], "per-unit-armijo", "1e-07"),
+        (["optimizer": "plasls", "whole_move": "search"], "per-unit-armijo", "shrunk together"),
         (["optimizer": "salsa", "max_search_interval": 5], "smoothed-armijo", "1…5"), (["layer_decay": 0.75], "scheduled", "η·0.75^k"),
         (["optimizer": "adamsls", "sharpness_radius": 0.05], "armijo", "slope of another function"),
         (["objective": "scala", "noise_radius": 0.7], "scala", "0.7"), (["objective": "scala", "noise_interval": 4], "scala", "one step in every 4"),

@@ -32,7 +32,7 @@ import Testing
         ["optimizer": "plasls", "objective": "scala", "noise_share": 0.5, "joint_steps": 2],
         ["optimizer": "lamb", "objective": "scala", "noise_mode": "clean-kl", "sharpness_radius": 0.05],
         ["optimizer": "alsals", "objective": "freelb", "passes": 2], ["optimizer": "adamsls", "sharpness_radius": 0.05],
-        ["optimizer": "adamw", "precision": "bf16"], ["optimizer": "plasls", "precision": "bf16", "joint_steps": 2],
+        ["optimizer": "plasls", "whole_move": "search", "joint_steps": 1], ["optimizer": "adamw", "precision": "bf16"], ["optimizer": "plasls", "precision": "bf16", "joint_steps": 2],
     ]
 
     @Test(arguments: RecipeCatalogue.rows.map(\.values) + compositions)
