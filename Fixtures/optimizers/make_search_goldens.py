@@ -53,6 +53,11 @@ CASES = [
     {"name": "PLASLS, the whole move searched", "optimizer": "plasls", "values": {"whole_move": "search", "joint_steps": 1, "armijo_c": 0.5}},
     {"name": "PLASLS, every unit, the whole move searched", "optimizer": "plasls",
      "values": {"whole_move": "search", "unit_order": "all", "joint_steps": 1, "armijo_c": 0.5, "weight_decay": 0.01}},
+    {"name": "PLASLS, merging, momentum and layers, the whole move searched", "optimizer": "plasls",
+     "values": {"whole_move": "search", "betas": [0.9, 0.999], "layer_decay": 0.8, "merge_threshold": 0.03, "joint_steps": 2,
+                "growth_period": 4, "armijo_c": 0.6}},
+    {"name": "PLASLS, few trials, the whole move searched", "optimizer": "plasls",
+     "values": {"whole_move": "search", "joint_steps": 1, "growth": 64, "max_trials": 4, "armijo_c": 0.7, "rejection_shrink": 3}},
     {"name": "ALSALS", "optimizer": "alsals", "values": {"initial_step": 1}},
     {"name": "SaLSA", "optimizer": "salsa", "values": {}},
     {"name": "SaLSA, searching rarely", "optimizer": "salsa", "values": {"always_search_steps": 3, "growth": 1.01}},
@@ -153,11 +158,12 @@ class Method:
         """All step sizes, shrunk together until the whole move is accepted."""
         p = self.p
         tolerance = p["search_tolerance"] * float(np.spacing(np.float32(max(abs(f), 1e-6))))
-        slopes = [max(0.0, self.slope([i], g, u)) for i in units]
+        names = sorted(set(self.group))
+        slopes = {n: max(0.0, self.slope([i for i in units if self.group[i] == n], g, u)) for n in names}
         for _ in range(p["max_trials"]):
             self.passes += 1
             trial = float(self.loss(self.moved(applied, units, u)))
-            right = p["armijo_c"] * sum(a * s for a, s in zip(applied, slopes)) - tolerance
+            right = p["armijo_c"] * sum(applied[n] * slopes[n] for n in names) - tolerance
             if self.decide(f - trial, right, f):
                 row["after"], row["decrease"] = trial, f - trial
                 return applied

@@ -6,13 +6,14 @@
 public struct ExpectedTrials: Hashable, Sendable {
     /// Of a step that searches and accepts at once; for one unit where every unit is searched and their number is not known.
     public let least: Double
-    /// Of a step that searches, on the mean while its step sizes hold; nil where their number is not known.
+    /// Of a step that searches, on the mean while its step sizes hold; nil where their number is not known, or one backtrack shrinks some of
+    /// them or all.
     public let steady: Double?
     /// Steps from one search to the next, at most; 1 where every step searches.
     public let longestInterval: Int
     /// Whether `least` is for each unit that the network is cut into, which are not known here.
     public let isPerUnit: Bool
-    /// Forward passes after the trials, for the loss where units moved that were not tried.
+    /// Forward passes after the trials of units, for the loss after the move of all of them.
     public let afterMove: Double
     /// Steps at the start that search one step size: one trial at least, and no pass after the move.
     public let jointSteps: Int
@@ -30,12 +31,14 @@ public struct ExpectedTrials: Hashable, Sendable {
     /// - Parameters:
     ///   - units: nil where the network decides.
     ///   - searchesAll: a step searches all of them, and not one.
-    init(backtracks: Double, units: Int?, searchesAll: Bool, measuresMove: Bool, jointSteps: Int) {
+    ///   - triesMove: the loss after the move of all is evaluated.
+    ///   - shrinksTogether: and all step sizes shrink where it is too high.
+    init(backtracks: Double, units: Int?, searchesAll: Bool, triesMove: Bool, shrinksTogether: Bool, jointSteps: Int) {
         least = searchesAll ? Double(units ?? 1) : 1
-        steady = units.map { Double(searchesAll ? $0 : 1) + Double($0) * backtracks }
+        steady = shrinksTogether && units != 1 ? nil : units.map { Double(searchesAll ? $0 : 1) + Double($0) * backtracks }
         longestInterval = 1
         isPerUnit = searchesAll && units == nil
-        afterMove = measuresMove && units != 1 ? 1 : 0
+        afterMove = triesMove && units != 1 ? 1 : 0
         self.jointSteps = units == 1 ? 0 : jointSteps
         self.backtracks = backtracks
     }

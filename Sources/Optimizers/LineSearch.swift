@@ -56,16 +56,16 @@ public struct TrialReport: Sendable, Hashable {
     public var forwardPasses = 0
     /// Trials that were not accepted.
     public var backtracks = 0
-    /// −gᵀd of what was searched: the rate at which the loss falls along its direction at η = 0.
+    /// −gᵀd of what was searched, the searched unit alone where it was one: the rate at which the loss falls along its direction at η = 0.
     public var slope = 0.0
-    /// f(w) − f(w + η·d) of the accepted trial, or, when every unit is searched, of the whole move; nil without one.
+    /// f(w) − f(w + η·d) of the accepted trial, or, when every unit is searched or the whole move is, of the whole move; nil without one.
     public var decrease: Double?
     /// Nothing was accepted: the weights are those before the step, bit for bit.
     public var isRejected = false
     /// The direction did not descend, and the preconditioned gradient took its place for at least one unit.
     public var isFallback = false
-    /// Loss on the same batch after a move that was not tried as a whole, before weight decay; nil where it was, and with
-    /// momentum after acceptance.
+    /// Loss on the same batch after the move of units that were tried one at a time, before weight decay; nil where all were tried as one,
+    /// and with momentum after acceptance.
     public var lossAfter: Double?
     /// Whether that loss is above the one before the step.
     public var isIncrease = false

@@ -62,6 +62,8 @@ import Testing
             let trials = try #require(try optimizer.step(objective).trials)
             passes += Double(trials.forwardPasses)
         }
+        let together = PerUnitArmijo(ArmijoRule(growthPeriod: 16), order: order, wholeMove: .search).expectedTrials(units: 3)
+        #expect(together?.steady == nil && together?.afterMove == 1)
         let expected = try #require(search.expectedTrials(units: 3)), steady = try #require(expected.steady) + expected.afterMove
         #expect(abs(passes / Double(steps) - steady) < 0.1 * steady, "\(passes / Double(steps)) and \(steady)")
         #expect(search.expectedTrials(units: nil)?.steady == nil)
@@ -148,7 +150,7 @@ import Testing
         let optimizer = try optimizer(layout, order: order, whole: .search)
         var shrunk = 0
         for _ in 0..<9 {
-            let before = objective.parameters.copy(), first = objective.tried.count, sizes = optimizer.state.scalars
+            let before = objective.parameters.copy(), first = objective.tried.count
             let step = try optimizer.step(objective), report = try #require(step.trials)
             let tried = objective.tried[first...]
             let moves = tried.filter { bits in layout.entries.allSatisfy { entry in entry.range.contains { bits[$0] != before.pointer[$0].bitPattern } } }
@@ -164,7 +166,9 @@ import Testing
                 }
             }
             #expect(report.decrease! >= 0.1 * predicted - 1e-5 * step.loss && predicted > 0)
-            #expect(sizes != optimizer.state.scalars)
+            let whole = step.tried.map(\.stepSizes).filter { sizes in sizes.allSatisfy { $0 > 0 } }
+            for (longer, shorter) in zip(whole, whole.dropFirst()) { #expect(zip(longer, shorter).allSatisfy { $0 * 0.9 == $1 }) }
+            #expect(whole.count == moves.count && whole.last == report.stepSizes && (Set(report.stepSizes).count > 1 || order == .all))
         }
         // On a separable function units that were all tried are not too long together.
         #expect((shrunk > 0) == (order != .all))

@@ -59,5 +59,8 @@ import Testing
         #expect(cases.contains { !$0.rows.rests.isEmpty })
         #expect(cases.contains { !$0.rows.after.isEmpty })
         #expect(cases.contains { Set($0.groups).count < $0.groups.count })
+        let whole = cases.filter { $0.name.contains("whole move") }
+        #expect(whole.contains { $0.rows.stepSizes.contains { Set($0).count > 2 } } && whole.contains { $0.rows.rates.contains(0) })
+        #expect(whole.contains { Set($0.groups).count < $0.groups.count && !$0.rows.fallbacks.isEmpty })
     }
 }

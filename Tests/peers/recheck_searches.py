@@ -96,7 +96,16 @@ class Check:
             applied = [line["learning_rate"]] * len(line["units"])
         else:
             self.accepted += 1
-            trial = tried[search["backtracks"]]
+            whole = self.c.get("whole_move") == "search" and "loss_after" in search
+            trial = tried[-1 if whole else search["backtracks"]]
+            if whole:
+                # η of each unit stands in the slope; units that were merged descend together and have one η.
+                etas = trial["step_sizes"]
+                parts = {e: 0.0 for e in etas}
+                for n in weights:
+                    if gradient[n] is not None:
+                        parts[etas[units[n]]] -= float((gradient[n] * direction[n].double()).sum())
+                slope = sum(e * max(0.0, s) for e, s in parts.items()) / max(etas)
             eta = max(trial["step_sizes"])
             after_trial, _ = self.value(weights, batch, dropout, trial["step_sizes"], direction, units)
             self.near(trial["loss"], after_trial, number, "loss of the trial")

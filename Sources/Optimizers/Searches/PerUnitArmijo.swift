@@ -69,7 +69,7 @@ public struct PerUnitArmijo: LineSearch {
     public func expectedTrials(units: Int?) -> ExpectedTrials? {
         ExpectedTrials(
             backtracks: rule.steadyBacktracks, units: isWhole ? 1 : units, searchesAll: order == .all,
-            measuresMove: !rule.momentumAfterAcceptance, jointSteps: jointSteps)
+            triesMove: !rule.momentumAfterAcceptance, shrinksTogether: wholeMove == .search, jointSteps: jointSteps)
     }
 
     public var partition: UnitPartition? { units }
@@ -173,15 +173,17 @@ public struct PerUnitArmijo: LineSearch {
     ) throws {
         let trials = descent.trials, all = Array(0..<trials.unitCount)
         for group in groups.names where trials.fallBack(whereAscending: groups.units(of: group)) { report.isFallback = true }
-        report.lossAfter = nil
+        // A group has one η, and its units descend together.
+        let slopes = groups.names.map { (unit: $0, slope: max(0, trials.slope(of: groups.units(of: $0)))) }
         for backtracks in 0..<rule.maximumTrials {
             trials.displace(all, by: applied)
             let loss = try trials.loss(), decrease = descent.loss - loss
             // A unit whose own search found nothing stays: its η is 0 and so is its part of the slope.
-            let predicted = all.reduce(0) { $0 + applied[$1] * max(0, trials.slopes[$1]) }
+            let predicted = slopes.reduce(0) { $0 + applied[$1.unit] * $1.slope }
             if rule.accepts(decrease: decrease, stepSize: 1, slope: predicted, at: descent.loss) {
                 report.decrease = decrease
                 report.lossAfter = loss
+                report.isIncrease = loss > descent.loss
                 report.backtracks += backtracks
                 return
             }

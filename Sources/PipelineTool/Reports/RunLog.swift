@@ -18,7 +18,7 @@ struct RunLog {
     let search: Search?
 
     struct Search {
-        /// Steps with a search, with none of whose trials accepted, and with a loss that rose after a move that was not tried as a whole.
+        /// Steps with a search, with none of whose trials accepted, and with a loss that rose after the move of units that were tried one at a time.
         var searched = 0, rejected = 0, increases = 0
         var forwardPasses = 0, backtracks = 0
         /// Of each unit, after the last step.

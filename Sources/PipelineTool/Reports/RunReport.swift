@@ -128,7 +128,10 @@ struct RunReport {
             return "Every step was rejected, and no weight has moved: a smaller initial_step, more max_trials or a lower armijo_c may."
         }
         var ways = ["more epochs", recipe.optimizer.triesSteps ? "another optimizer" : "another learning_rate"]
-        if recipe.optimizer.values["whole_move"] == "measure" { ways.append("whole_move=search") }
+        let constants = recipe.optimizer.values
+        if constants["whole_move"] == "measure", constants["units"] != 1, constants["momentum_after_acceptance"] == false {
+            ways.append("whole_move=search")
+        }
         if let noise = recipe.objective.settings?.noise { ways.append("a smaller " + (noise.ascentSteps > 0 ? "noise_step" : "noise_size")) }
         let text = ways.dropLast().joined(separator: ", ") + " or " + ways[ways.count - 1] + " may."
         return text.prefix(1).uppercased() + text.dropFirst()

@@ -42,9 +42,10 @@ import Testing
         traced.constant("search_tolerance") * Double(Float(max(abs(loss), 1e-6)).ulp)
     }
 
-    @Test(arguments: ["sgdsls", "adamsls", "plasls", "alsals", "salsa"])
+    @Test(arguments: ["sgdsls", "adamsls", "plasls", "plasls whole", "alsals", "salsa"])
     func `every accepted trial satisfies its inequality when it is computed again in double`(optimizer: String) throws {
-        let traced = try Traced(["optimizer": .text(optimizer)])
+        let traced = try Traced(
+            optimizer == "plasls whole" ? ["optimizer": "plasls", "whole_move": "search", "joint_steps": 2] : ["optimizer": .text(optimizer)])
         #expect(traced.steps.count == 20)
         let smoothing = traced.recipe.optimizer.values["search_smoothing"]?.number
         var h = 0.0, s = 0.0, accepted = 0
@@ -59,6 +60,15 @@ import Testing
                 applied = applied.map { _ in step.line["learning_rate"]!.doubleValue! }
             } else if step.search["rejected"] == false {
                 accepted += 1
+                if optimizer == "plasls whole", index >= 2 {
+                    // The whole move is the last that was tried, with the slopes of all units on the right.
+                    let move = step.tried.last!, after = traced.reference.loss(step, stepSizes: move.stepSizes)
+                    let predicted = step.units.indices.reduce(0.0) { $0 + move.stepSizes[$1] * max(0, traced.reference.slope(step, units: [$1]).slope) }
+                    #expect(abs(move.loss - after) <= 1e-5 * after && move.loss == step.search["loss_after"]?.doubleValue, "\(place)")
+                    #expect(before - after >= traced.constant("armijo_c") * predicted - tolerance(traced, at: before) && predicted > 0, "\(place)")
+                    #expect(try step.weights(after: move.stepSizes, traced.reference.model.layout) == traced.weights(after: index), "\(place)")
+                    continue
+                }
                 let trial = step.tried[Int(step.search["backtracks"]!.integerValue!)]
                 #expect(units.allSatisfy { trial.stepSizes[$0] > 0 } && trial.stepSizes.filter { $0 > 0 }.count == units.count)
                 let after = traced.reference.loss(step, stepSizes: trial.stepSizes)

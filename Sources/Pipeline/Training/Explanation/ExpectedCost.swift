@@ -22,7 +22,7 @@ public struct ExpectedCost: Sendable {
         public let longestInterval: Int
         /// Whether `least` is for each unit, and the units are not known without the model.
         public let isPerUnit: Bool
-        /// Evaluations of the loss after a move that was not tried as a whole.
+        /// Evaluations of the loss after the move of units that are tried one at a time.
         public let afterMove: Double
         /// Steps at the start that search one step size: one trial at least, and none of these.
         public let jointSteps: Int
