@@ -27,7 +27,7 @@ struct StoreLayout: Sendable {
     /// Held while a reference is read, compared and replaced.
     var referenceLock: String { "\(locks)/references" }
     /// A lock for each piece of work that somebody is doing, by the key that its result is found by.
-    var work: String { "\(locks)/work" }
+    var claims: String { "\(locks)/claims" }
     /// Held shared while the index is being opened, exclusively while it is made anew.
     var indexLock: String { "\(locks)/index" }
 

@@ -32,13 +32,13 @@ extension Store {
     /// - Throws: `StoreError` with code `readOnly` for a store that was opened so.
     public func claim(work key: Digest) throws -> WorkClaim? {
         _ = try writingSession()
-        try files.makeDirectory(layout.work)
-        return try claim("\(layout.work)/\(key.hex)")
+        try files.makeDirectory(layout.claims)
+        return try claim("\(layout.claims)/\(key.hex)")
     }
 
-    /// Removes the files that killed holders left.
-    func sweepClaims() throws {
-        for name in try files.list(layout.work) ?? [] { try claim("\(layout.work)/\(name)")?.release() }
+    /// Removes the files that killed holders left, as far as that can be done: they are in nobody's way.
+    func sweepClaims() {
+        for name in (try? files.list(layout.claims)) ?? [] { try? claim("\(layout.claims)/\(name)")?.release() }
     }
 
     private func claim(_ path: String) throws -> WorkClaim? {

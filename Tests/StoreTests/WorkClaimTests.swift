@@ -25,13 +25,13 @@ import Testing
         let folder = try TemporaryFolder()
         let store = try folder.open()
         var claim = try store.claim(work: key)
-        let work = folder.store.appending(path: "locks/work")
-        #expect(try FileManager.default.contentsOfDirectory(atPath: work.path()) == [key.hex])
+        let claims = folder.store.appending(path: "locks/claims")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: claims.path()) == [key.hex])
         withExtendedLifetime(claim) {}
         claim = nil
-        #expect(try FileManager.default.contentsOfDirectory(atPath: work.path()) == [])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: claims.path()) == [])
         // What a killed process leaves is no claim.
-        try Data().write(to: work.appending(path: key.hex))
+        try Data().write(to: claims.appending(path: key.hex))
         #expect(try store.claim(work: key) != nil)
     }
 
@@ -54,10 +54,10 @@ import Testing
     @Test func `a collection removes what killed holders left, and no claim`() throws {
         let folder = try TemporaryFolder()
         let store = try folder.open()
-        let claim = try #require(try store.claim(work: key)), work = folder.store.appending(path: "locks/work")
-        try Data().write(to: work.appending(path: other.hex))
+        let claim = try #require(try store.claim(work: key)), claims = folder.store.appending(path: "locks/claims")
+        try Data().write(to: claims.appending(path: other.hex))
         try folder.open().collect()
-        #expect(try FileManager.default.contentsOfDirectory(atPath: work.path()) == [key.hex])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: claims.path()) == [key.hex])
         #expect(try store.claim(work: key) == nil)
         claim.release()
     }

@@ -11,7 +11,8 @@ searched units, and checks
   steps so far in double, for alsals and salsa. The tolerance is the recipe's (search_tolerance) and nothing more;
 * that the tool's float32 losses are within 1e-5 and its slope within 1e-4 of PyTorch's, relative;
 * that a rejected step left the weights as they were, bit for bit, and any other one moved them exactly as accepted.
-One more run (rejected) has conditions that are hard to meet, so that steps are rejected. One JSON line per method; ends with 1 when
+Two more runs: plasls-whole searches the whole move, too, of which the inequality is then checked; rejected has conditions that are hard to
+meet, so that steps are rejected. One JSON line per method; ends with 1 when
 something does not hold. A trace is removed when it has been checked, unless --keep is given.
 """
 import argparse
@@ -28,7 +29,8 @@ from glue import TASKS, task_folder
 from packed_bert import PackedBert
 from tool import Tool, options
 
-REJECTED = ["--recipe", "adamsls", "--set", "armijo_c=0.9", "--set", "max_trials=2", "--set", "initial_step=10"]
+COMPOSED = {"plasls-whole": ["--recipe", "plasls", "--set", "whole_move=search", "--set", "joint_steps=2"],
+            "rejected": ["--recipe", "adamsls", "--set", "armijo_c=0.9", "--set", "max_trials=2", "--set", "initial_step=10"]}
 
 
 def part(tensors, name):
@@ -139,7 +141,7 @@ def main():
     a.add_argument("--data", required=True)
     a.add_argument("--work", required=True)
     a.add_argument("--task", default="mrpc", choices=TASKS)
-    a.add_argument("--methods", default="sgdsls,adamsls,plasls,alsals,salsa,rejected")
+    a.add_argument("--methods", default="sgdsls,adamsls,plasls,plasls-whole,alsals,salsa,rejected")
     a.add_argument("--steps", type=int, default=20)
     a.add_argument("--batch", type=int, default=32)
     a.add_argument("--seed", type=int, default=0)
@@ -152,7 +154,7 @@ def main():
     tool("prepare", "--task", o.task, "--data", task_folder(o.task, o.data), "--model", "searched", "--name", "searched", "--replace")
     model = PackedBert(o.model)
     for method in o.methods.split(","):
-        recipe = REJECTED if method == "rejected" else ["--recipe", method]
+        recipe = COMPOSED.get(method, ["--recipe", method])
         recipe = recipe + ["--set", f"batch_size={o.batch}", "--set", f"steps={o.steps}", "--set", "evaluate=never"]
         explained = tool("adapt", "--explain", *recipe)
         check = Check(model, {c["name"]: c["value"] for c in explained["constants"]})

@@ -164,14 +164,14 @@ public struct Recipe: Sendable {
         self.selection = selection
         let rowKeys = (row.keys + row.conditionalKeys).map(\.name)
         for key in rest.keys.sorted() where !rowKeys.contains(key) {
-            func refuse(_ owners: [String], _ piece: String, _ own: String) throws {
+            func refuseForeign(_ owners: [String], _ piece: String, _ own: String) throws {
                 guard let last = owners.last else { return }
                 let all = owners.count > 1 ? owners.dropLast().joined(separator: ", ") + " and " + last : last
                 throw PipelineError(.recipe, "\(key) is a key of \(all), and the \(piece) is \(own)",
                                     advice: "Leave the key out, or take another recipe or \(piece).")
             }
-            try refuse(ObjectiveCatalogue.rows.filter { $0.keys.contains { $0.name == key } }.map(\.name), "objective", objectiveName)
-            try refuse(Catalogue.rows.filter { ($0.keys + $0.conditionalKeys).contains { $0.name == key } }.map(\.name), "optimizer", name)
+            try refuseForeign(ObjectiveCatalogue.rows.filter { $0.keys.contains { $0.name == key } }.map(\.name), "objective", objectiveName)
+            try refuseForeign(Catalogue.rows.filter { ($0.keys + $0.conditionalKeys).contains { $0.name == key } }.map(\.name), "optimizer", name)
             let known = (Self.keys.map(\.name) + rowKeys + objectiveRow.keys.map(\.name)).joined(separator: ", ")
             throw PipelineError(.recipe, "there is no recipe key '\(FormatError.printable(key))'", advice: "Known keys with \(name): \(known).")
         }

@@ -73,7 +73,7 @@ extension Store {
         let locks = try leases.alone(waiting: patience)
         defer { for lock in locks { lock.release() } }
         try StagingSession.sweep(staging: layout.staging, files: files)
-        try sweepClaims()
+        sweepClaims()
         let graph = try CollectionGraph(self, after: before)
         let kept = Reachability(graph, retention)
         try graph.checkReadable(kept)
