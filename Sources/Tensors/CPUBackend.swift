@@ -44,7 +44,16 @@ public final class CPUBackend: Backend {
     /// What a result may depend on besides its inputs: device, kernels with their revision from the second on, and number format, for
     /// example `cpu-avx2.2-fp32` or `cpu-amx.4-bf16`.
     public var numericPath: String {
-        "\(name)\(instructionSet.revision == 1 ? "" : ".\(instructionSet.revision)")-\(precision)"
+        Self.numericPath(instructionSet, precision)
+    }
+
+    private static func numericPath(_ set: InstructionSet, _ precision: Precision) -> String {
+        "cpu-\(set)\(set.revision == 1 ? "" : ".\(set.revision)")-\(precision)"
+    }
+
+    /// The set that computes by this numeric path, if this machine can run it, whatever the variable says.
+    public static func instructionSet(computing path: String) -> InstructionSet? {
+        InstructionSet.ofMachine.first { set in Precision.allCases.contains { numericPath(set, $0) == path } }
     }
 
     public var keepsBF16: Bool { precision == .bf16 && ck_isa_takes_half(ck_isa(rawValue: instructionSet.rawValue)) }

@@ -13,16 +13,19 @@ extension CPUBackend {
         /// What the variable takes.
         public static var names: [String] { processorSets.map(\.description) }
 
-        /// The best one that this machine can run and the variable allows; a name that is not known limits nothing.
-        public static let best: InstructionSet = {
-            let machine = InstructionSet(rawValue: ck_isa_best().rawValue)!
-            guard let limit = ProcessInfo.processInfo.environment[limitVariable].flatMap(named), limit.rawValue < machine.rawValue
-            else { return machine }
-            return limit
-        }()
+        /// The fastest one that this machine can run: the one that the variable names, if it does, or the last one, unless its units for
+        /// bfloat16 are slower than those for float32. A name that is not known, or of a set that the machine lacks, limits nothing.
+        public static let best: InstructionSet = limit ?? available.last { !$0.multipliesBF16 || $0.favorsBF16 }!
 
-        /// All that this machine can run, up to `best`.
-        public static var available: [InstructionSet] { processorSets.filter { $0.rawValue <= best.rawValue } }
+        /// All that this machine can run, up to the one that the variable names.
+        public static let available: [InstructionSet] = ofMachine.filter { $0.rawValue <= limit?.rawValue ?? .max }
+
+        /// All that this machine can run.
+        static let ofMachine: [InstructionSet] = processorSets.filter { ck_isa_available(ck_isa(rawValue: $0.rawValue)) }
+
+        private static let limit: InstructionSet? = ProcessInfo.processInfo.environment[limitVariable].flatMap(named).flatMap {
+            ofMachine.contains($0) ? $0 : nil
+        }
 
         /// All that can multiply bfloat16 here: `available`, and the emulations.
         public static var availableForBF16: [InstructionSet] {
@@ -35,6 +38,8 @@ extension CPUBackend {
 
         /// Whether it has units for products of bfloat16; without them elements are rounded and multiplied as float32.
         public var multipliesBF16: Bool { rawValue >= InstructionSet.avx512bf16.rawValue }
+        /// Whether these units take less time for bfloat16 than this processor takes for float32.
+        public var favorsBF16: Bool { ck_isa_favors_bf16(ck_isa(rawValue: rawValue)) }
         /// Whether these units multiply whole tiles.
         var hasTiles: Bool { self == .amx || self == .emulatedAMX }
         /// Of the set's kernels and what models do with them, raised with every change that changes a bit of any result, so that evaluations computed before

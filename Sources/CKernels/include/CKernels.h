@@ -27,6 +27,8 @@ typedef enum {
 ck_isa ck_isa_best(void);
 /// Whether this machine can run the kernels of a set.
 bool ck_isa_available(ck_isa isa);
+/// Whether the set's units multiply bfloat16 in less time than this processor's vector units multiply float32.
+bool ck_isa_favors_bf16(ck_isa isa);
 /// "baseline", "avx2", "avx512", "avx512bf16", "amx", "avx512bf16-emulated", "amx-emulated".
 const char *ck_isa_name(ck_isa isa);
 

@@ -21,6 +21,17 @@ struct CheckpointStorage {
     let model: Artifact
 
     /// `cpu-amx.4-bf16` without the `.4`.
+    /// What to do about a checkpoint of another path.
+    private func advice(on path: String) -> String {
+        if Self.withoutRevision(path) == Self.withoutRevision(numericPath) {
+            return "It was begun by another version of this tool: finish it with that one, or start it again with --restart."
+        }
+        if let set = CPUBackend.instructionSet(computing: path) {
+            return "Go on with \(CPUBackend.InstructionSet.limitVariable)=\(set), as this machine can compute that, too; or start it again with --restart."
+        }
+        return "Go on where it was begun, or start it again here with --restart."
+    }
+
     private static func withoutRevision(_ path: String) -> String { path.replacing(/\.[0-9]+-/, with: "-") }
 
     /// The newest complete checkpoint.
@@ -72,9 +83,7 @@ struct CheckpointStorage {
         guard path == numericPath else {
             throw PipelineError(
                 .otherNumericPath, "the run was begun with \(path) and this is \(numericPath): going on would not repeat it bit for bit",
-                advice: Self.withoutRevision(path) == Self.withoutRevision(numericPath)
-                    ? "It was begun by another version of this tool: finish it with that one, or start it again with --restart."
-                    : "Go on where it was begun, or start it again here with --restart.")
+                advice: advice(on: path))
         }
         guard let log = artifact.blob("log.jsonl"), let json = artifact.attributes["state"] else {
             throw PipelineError(.unfitInput, "the checkpoint is incomplete", advice: "Start the run again with --restart.")

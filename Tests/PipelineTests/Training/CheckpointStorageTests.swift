@@ -1,6 +1,7 @@
 import Foundation
 import Optimizers
 import Store
+import Tensors
 import Testing
 
 @testable import Pipeline
@@ -164,6 +165,10 @@ import Testing
         #expect(refusal.code == .otherNumericPath)
         #expect(refusal.problem.contains("another processor-fp32"))
         #expect(refusal.advice?.contains("--restart") == true && refusal.advice?.contains("another version") == false)
+        if CPUBackend.InstructionSet.best != .baseline {
+            try replace(toy, run) { $0["numeric_path"] = .string(CPUBackend(threads: 1, instructionSet: .baseline).numericPath) }
+            #expect(try error(PipelineError.self) { try run.run(toy) }?.advice?.contains("PIPELINE_KERNELS=baseline") == true)
+        }
         run.configure = { $0.restarts = true }
         #expect(try run.run(toy).trace == whole.trace)
     }
