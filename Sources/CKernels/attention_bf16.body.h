@@ -11,7 +11,6 @@ enum {
     CHUNK = 2 * H_ROWS,
 #endif
     A_CHUNK = (CHUNK + H_ROWS - 1) / H_ROWS * H_ROWS,
-    LEAST_HEAD_ITEMS = 64,
 };
 
 /// 2ˣ for x ≤ 0, relative error below 3e-7, 0 far below; a NaN stays one.
@@ -101,19 +100,6 @@ INLINE void write_head(ck_elements to, int64_t row, const float *x, int64_t widt
 }
 
 static const float LOG2_E = 1.44269504f;
-
-/// Neighbouring heads of a sequence in one item of work: while one is computed, the rows of the next are asked for, which lie too
-/// far apart for the processor to foresee.
-static int64_t heads_per_item(const ck_attention *a) {
-    int64_t n = a->B * a->H / LEAST_HEAD_ITEMS;
-    return n < 1 ? 1 : n > a->H ? a->H : n;
-}
-INLINE void ask_for(ck_elements row, int64_t D) {
-    for (int64_t n = 0; n < D; n += row.half ? 32 : 16) __builtin_prefetch(after(row, n).at, 0, 2);
-}
-INLINE void ask_to_write(ck_elements row, int64_t D) {
-    for (int64_t n = 0; n < D; n += row.half ? 32 : 16) __builtin_prefetch(after(row, n).at, 1, 2);
-}
 
 INLINE void attend_head_of(attention_job *job, int64_t b, int64_t h, bool is_last, int worker, bool half) {
     const ck_attention *a = job->a;
@@ -280,15 +266,4 @@ static void attend_head_bf16(attention_job *job, int64_t b, int64_t h, bool is_l
 }
 static void attend_backward_head_bf16(attention_job *job, int64_t b, int64_t h, bool is_last, int worker) {
     WITH_HALF(job->a->qkv, attend_backward_head_of(job, b, h, is_last, worker, half));
-}
-
-INLINE void each_head(void *raw, int64_t index, int worker, void (*head)(attention_job *, int64_t, int64_t, bool, int)) {
-    attention_job *job = raw;
-    int64_t H = job->a->H, n = heads_per_item(job->a), items = (H + n - 1) / n;
-    int64_t from = index % items * n, end = from + n < H ? from + n : H;
-    for (int64_t h = from; h < end; h++) head(job, index / items, h, h + 1 == end, worker);
-}
-static void attend_item_bf16(void *raw, int64_t index, int worker) { each_head(raw, index, worker, attend_head_bf16); }
-static void attend_backward_item_bf16(void *raw, int64_t index, int worker) {
-    each_head(raw, index, worker, attend_backward_head_bf16);
 }

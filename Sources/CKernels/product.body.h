@@ -6,12 +6,18 @@
 
 enum { MR = CK_MR, NR = 2 * W, KC = 256, K_SHARED = 1024, TILE_UNITS = 8, TILE_COLUMNS = 768, LEAST_ITEMS = 16, ENOUGH_ITEMS = 12 };
 
-/// acc = Σ_k a[k·MR + i]·b[k·NR + j]; then c = acc, or c += acc.
+/// acc = Σ_k a[k·MR + i]·b[k·NR + j]; then c = acc, or c += acc. The rows of c, which lie far apart, are asked for before the sums begin.
 static void register_kernel(int64_t K, const float *restrict a, const float *restrict b, float *restrict c,
                             int64_t c_row, int64_t rows, int64_t columns, bool accumulate) {
     vf acc[MR][2];
 #pragma clang loop unroll(full)
     for (int i = 0; i < MR; i++) acc[i][0] = acc[i][1] = (vf){0};
+    if (rows == MR && columns == NR)
+#pragma clang loop unroll(full)
+        for (int i = 0; i < MR; i++) {
+            __builtin_prefetch(c + i * c_row, 1);
+            __builtin_prefetch(c + i * c_row + W, 1);
+        }
     for (int64_t k = 0; k < K; k++) {
         vf b0 = *(const vf *)(b + k * NR), b1 = *(const vf *)(b + k * NR + W);
 #pragma clang loop unroll(full)
@@ -232,21 +238,74 @@ static void multiply(ck_context *context, const ck_product *p) {
 /// Floats of scratch that `multiply_local` needs.
 INLINE int64_t local_scratch(int64_t M, int64_t N, int64_t K) { return (round_up(M, MR) + round_up(N, NR)) * K + 64; }
 
-/// A product by one thread, for the small matrices of attention; sums over the whole of k at once.
+/// c[i][j] = Σ_k a[i·a_row + k·a_col]·b[k·NR + j] for `rows` rows of A as they lie in memory, and `columns` of `vectors` vectors.
+INLINE void plain_block(int rows, int vectors, int64_t K, const float *a, int64_t a_row, int64_t a_col, const float *restrict b,
+                        float *restrict c, int64_t c_row, int64_t columns) {
+    vf acc[MR][2];
+    const float *from[(MR + 2) / 3];  // every third row: an address is one of these and one or two times a_row
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) acc[i][0] = acc[i][1] = (vf){0};
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i += 3) from[i / 3] = a + i * a_row;
+    for (int64_t k = 0; k < K; k++) {
+        vf b0 = *(const vf *)(b + k * NR), b1 = vectors > 1 ? *(const vf *)(b + k * NR + W) : b0;
+#pragma clang loop unroll(full)
+        for (int i = 0; i < rows; i++) {
+            vf x = splat(from[i / 3][i % 3 * a_row]);
+            acc[i][0] += x * b0;
+            if (vectors > 1) acc[i][1] += x * b1;
+        }
+#pragma clang loop unroll(full)
+        for (int i = 0; i < rows; i += 3) from[i / 3] += a_col;
+    }
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+        float *row = c + i * c_row;
+        if (vectors > 1) store(row, acc[i][0]);
+        else store_some(row, acc[i][0], columns);
+        if (vectors > 1) store_some(row + W, acc[i][1], columns - W);
+    }
+}
+
+/// The same for any number of rows, in blocks of MR and then of as many as there is code for: no row is read or summed that is none.
+static void plain_rows(int64_t rows, int64_t K, const float *a, int64_t a_row, int64_t a_col, const float *b, float *c, int64_t c_row,
+                       int64_t columns) {
+    int64_t i = 0;
+#define BLOCKS(n) \
+    for (; i + n <= rows; i += n) \
+        if (columns > W) plain_block(n, 2, K, a + i * a_row, a_row, a_col, b, c + i * c_row, c_row, columns); \
+        else plain_block(n, 1, K, a + i * a_row, a_row, a_col, b, c + i * c_row, c_row, columns);
+    BLOCKS(MR)
+#if CK_MR > 8
+    BLOCKS(8)
+#endif
+#if CK_MR > 4
+    BLOCKS(4)
+#endif
+    BLOCKS(2)
+    BLOCKS(1)
+#undef BLOCKS
+}
+
+/// A product by one thread, for the small matrices of attention; sums over the whole of k at once. A is read where it lies: each of its
+/// elements is used for a few columns only, and packing would cost more than it saves.
 static void multiply_local(ck_format format, int64_t M, int64_t N, int64_t K, const float *a, int64_t a_row, int64_t a_col,
                            const float *b, int64_t b_row, int64_t b_col, float *c, int64_t c_row, float *scratch) {
-    float *packed_b = scratch, *packed_a = scratch + round_up(round_up(N, NR) * K, 16);
-    pack_a(a, a_row, a_col, M, K, packed_a);
+    float *packed_b = scratch, *rounded_a = scratch + round_up(round_up(N, NR) * K, 16);
     for (int64_t j = 0; j < N; j += NR)
         pack_b_panel(b + j * b_col, b_row, b_col, K, N - j < NR ? N - j : NR, packed_b + j * K);
     if (format == CK_BF16) {
-        round_to_bf16(packed_a, round_up(M, MR) * K);
+        pack_a(a, a_row, a_col, M, K, rounded_a);
+        round_to_bf16(rounded_a, round_up(M, MR) * K);
         round_to_bf16(packed_b, round_up(N, NR) * K);
     }
-    for (int64_t j = 0; j < N; j += NR)
-        for (int64_t i = 0; i < M; i += MR)
-            register_kernel(K, packed_a + i * K, packed_b + j * K, c + i * c_row + j, c_row, M - i < MR ? M - i : MR,
-                            N - j < NR ? N - j : NR, false);
+    for (int64_t j = 0; j < N; j += NR) {
+        int64_t columns = N - j < NR ? N - j : NR;
+        if (format == CK_BF16)
+            for (int64_t i = 0; i < M; i += MR)
+                plain_rows(M - i < MR ? M - i : MR, K, rounded_a + i * K, 1, MR, packed_b + j * K, c + i * c_row + j, c_row, columns);
+        else plain_rows(M, K, a, a_row, a_col, packed_b + j * K, c + j, c_row, columns);
+    }
 }
 
 // ---------------------------------------------------------------------------------------------- bias gradient

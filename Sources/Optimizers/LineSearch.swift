@@ -69,6 +69,8 @@ public struct TrialReport: Sendable, Hashable {
     public var lossAfter: Double?
     /// Whether that loss is above the one before the step.
     public var isIncrease = false
+    /// What was merged after the step, of searches of units one at a time.
+    public var merge: UnitMerge?
 
     public init() {}
 }

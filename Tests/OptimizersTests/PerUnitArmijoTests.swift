@@ -254,10 +254,11 @@ import Testing
         let layout = network(1)
         let objective = Bowl(layout, curvatures: [1, 5, 0.2, 0.2])
         let optimizer = try optimizer(layout, threshold: 1e9)
-        _ = try optimizer.step(objective)
-        _ = try optimizer.step(objective)
+        let merges = [try optimizer.step(objective), try optimizer.step(objective)].map { $0.trials?.merge }
         #expect(optimizer.state.scalars.contains(StateScalar(name: "search.merges", value: .integer(2))))
+        #expect(merges.allSatisfy { $0 != nil } && Set(merges.map(\.?.gone)) == [1, 2] && merges[1]?.kept == 0, "\(merges)")
         let report = try optimizer.step(objective)
+        #expect(report.trials?.merge == nil)
         #expect(report.trials?.unit == 0 && report.trials?.lossAfter == nil)
         #expect(Set(try #require(report.trials).stepSizes).count == 1)
         let bits = objective.parameters.bits

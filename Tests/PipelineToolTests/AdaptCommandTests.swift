@@ -69,11 +69,18 @@ import Testing
         let json = try Tool.run(refusing + ["--json"], in: scratch).json()
         try SchemaChecker("adapt").check(json)
         #expect(json["search"] == [
-            "searched": 3, "rejected": 3, "increases": 0, "forward_passes": 6, "backtracks": 6, "step_sizes": .array([.number(9)]),
+            "searched": 3, "rejected": 3, "increases": 0, "merges": 0, "forward_passes": 6, "backtracks": 6, "step_sizes": .array([.number(9)]),
         ])
         #expect(try Tool.run(Self.adapt + ["--replace"], in: scratch).json()["search"] == .null)
-        let each = try Tool.run(words.map { $0 == "adamsls" ? "plasls" : $0 } + ["--set", "joint_steps=1", "--json"], in: scratch).json()
-        #expect(each["search"]?["step_sizes"]?.arrayValue?.count == 4)
+        let byUnits = words.map { $0 == "adamsls" ? "plasls" : $0 } + ["--set", "joint_steps=1"]
+        let each = try Tool.run(byUnits + ["--json"], in: scratch).json()
+        #expect(each["search"]?["step_sizes"]?.arrayValue?.count == 4 && each["search"]?["merges"] == 0)
+        let log = scratch.path("log.jsonl")
+        let merging = try Tool.run(byUnits + ["--set", "merge_threshold=100", "--log", log], in: scratch)
+        #expect(merging.output.contains("2 merges of units"), "\(merging.output)")
+        let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map { try JSONValue(parsing: Array($0.utf8)) }
+        for line in lines { try SchemaChecker("log").check(line) }
+        #expect(lines.count { $0["search"]?["merged"] != nil } == 2)
     }
 
     @Test func aBatchOfMoreExamplesThanThereAreIsSaid() throws {

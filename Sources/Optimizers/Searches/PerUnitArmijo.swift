@@ -160,6 +160,7 @@ public struct PerUnitArmijo: LineSearch {
             }
         }
         if let merged = groups.merge(below: mergeThreshold) {
+            report.merge = merged
             memory[count: "merges"] += 1
             let decreases = (memory[real: "last_decrease.\(merged.kept)"], memory[real: "last_decrease.\(merged.gone)"])
             memory[real: "last_decrease.\(merged.kept)"] = max(decreases.0, decreases.1)

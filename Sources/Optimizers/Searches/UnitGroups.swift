@@ -1,3 +1,9 @@
+/// Two groups of units that share a step size from now on, by their first units; the lower one stays the name.
+public struct UnitMerge: Sendable, Hashable {
+    public let kept: Int
+    public let gone: Int
+}
+
 /// Units that share a step size: at the start each unit by itself, later those that were merged.
 ///
 /// A group is named by the first of its units.
@@ -26,8 +32,8 @@ struct UnitGroups: Hashable {
 
     /// Joins the group of the smallest η with that of the next smallest when it is below `threshold`; η is their mean.
     ///
-    /// - Returns: the two groups, the remaining name first, or nil when nothing was merged.
-    mutating func merge(below threshold: Double) -> (kept: Int, gone: Int)? {
+    /// - Returns: the two groups, or nil when nothing was merged.
+    mutating func merge(below threshold: Double) -> UnitMerge? {
         let order = names.sorted { (stepSizes[$0], $0) < (stepSizes[$1], $1) }
         guard order.count >= 2, stepSizes[order[0]] < threshold else { return nil }
         let mean = (stepSizes[order[0]] + stepSizes[order[1]]) / 2
@@ -35,6 +41,6 @@ struct UnitGroups: Hashable {
         let gone = max(order[0], order[1])
         for unit in units(of: gone) { groupOfUnit[unit] = kept }
         set(mean, of: kept)
-        return (kept, gone)
+        return UnitMerge(kept: kept, gone: gone)
     }
 }

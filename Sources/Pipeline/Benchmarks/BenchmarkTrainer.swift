@@ -60,5 +60,8 @@ final class BenchmarkTrainer {
     }
 }
 
-/// The middle one of several measurements.
-func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+/// The middle one of several measurements, of an even number the mean of the two in the middle.
+func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted(), middle = sorted.count / 2
+    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}

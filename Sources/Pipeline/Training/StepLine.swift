@@ -28,6 +28,7 @@ enum StepLine {
         members["decrease"] = trials.decrease.flatMap { $0.isFinite ? .number($0) : nil }
         members["loss_after"] = trials.lossAfter.flatMap { $0.isFinite ? .number($0) : nil }
         if trials.lossAfter != nil { members["increase"] = .bool(trials.isIncrease) }
+        members["merged"] = trials.merge.map { .array([.integer(Int64($0.kept)), .integer(Int64($0.gone))]) }
         return .object(members)
     }
 

@@ -18,8 +18,9 @@ struct RunLog {
     let search: Search?
 
     struct Search {
-        /// Steps with a search, with none of whose trials accepted, and with a loss that rose after the move of units that were tried one at a time.
-        var searched = 0, rejected = 0, increases = 0
+        /// Steps with a search, with none of whose trials accepted, with a loss that rose after the move of units that were tried one at a time,
+        /// and after which two groups of units were merged.
+        var searched = 0, rejected = 0, increases = 0, merges = 0
         var forwardPasses = 0, backtracks = 0
         /// Of each unit, after the last step.
         var stepSizes: [Double] = []
@@ -29,6 +30,7 @@ struct RunLog {
             searched += step["searched"] == true ? 1 : 0
             rejected += step["rejected"] == true ? 1 : 0
             increases += step["increase"] == true ? 1 : 0
+            merges += step["merged"] != nil ? 1 : 0
             forwardPasses += count("forward_passes")
             backtracks += count("backtracks")
             stepSizes = (step["step_sizes"]?.arrayValue ?? []).compactMap(\.doubleValue)
@@ -37,7 +39,7 @@ struct RunLog {
         var json: JSONValue {
             [
                 "searched": .integer(Int64(searched)), "rejected": .integer(Int64(rejected)), "increases": .integer(Int64(increases)),
-                "forward_passes": .integer(Int64(forwardPasses)), "backtracks": .integer(Int64(backtracks)),
+                "merges": .integer(Int64(merges)), "forward_passes": .integer(Int64(forwardPasses)), "backtracks": .integer(Int64(backtracks)),
                 "step_sizes": .array(stepSizes.map { .number($0) }),
             ]
         }

@@ -53,6 +53,7 @@ struct RunReport {
         if search.searched < steps { parts.append("\(NumberText.count(search.searched)) steps with a search") }
         if search.rejected > 0 { parts.append("\(NumberText.count(search.rejected)) of \(NumberText.count(steps)) steps rejected") }
         if search.increases > 0 { parts.append("\(NumberText.count(search.increases)) with a rise of their batch's loss") }
+        if search.merges > 0 { parts.append(NumberText.count(search.merges) + (search.merges == 1 ? " merge" : " merges") + " of units") }
         if let least = sizes.min(), let most = sizes.max() {
             parts.append("last step size " + (least == most ? "" : NumberText.rate(least) + " to ") + NumberText.rate(most))
         }
