@@ -16,4 +16,11 @@ public protocol Objective: AnyObject {
     ///
     /// Overwrites `gradient`, which has the layout of `parameters`; the gaps between tensors stay zero.
     func lossAndGradient(into gradient: Parameters) throws -> Double
+
+    /// That derivative alone, for those that do not need the loss: it may cost less.
+    func gradient(into gradient: Parameters) throws
+}
+
+extension Objective {
+    public func gradient(into gradient: Parameters) throws { _ = try lossAndGradient(into: gradient) }
 }

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Tensors
 
-/// The environment variable that keeps the tool from using an instruction set.
+/// The environment variable that names the instruction set to use in place of the fastest.
 enum KernelLimit {
     /// - Throws: `ValidationError` when the variable names no set: a typing error must not pass for a measurement without it.
     static func check(_ environment: [String: String] = ProcessInfo.processInfo.environment) throws {

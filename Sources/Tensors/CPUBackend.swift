@@ -51,9 +51,9 @@ public final class CPUBackend: Backend {
         "cpu-\(set)\(set.revision == 1 ? "" : ".\(set.revision)")-\(precision)"
     }
 
-    /// The set that computes by this numeric path, if this machine can run it, whatever the variable says.
-    public static func instructionSet(computing path: String) -> InstructionSet? {
-        InstructionSet.ofMachine.first { set in Precision.allCases.contains { numericPath(set, $0) == path } }
+    /// The set and the precision that compute by this numeric path, if this machine can run them, whatever the variable says.
+    public static func kernels(of path: String) -> (set: InstructionSet, precision: Precision)? {
+        InstructionSet.ofMachine.lazy.flatMap { set in Precision.allCases.map { (set, $0) } }.first { numericPath($0, $1) == path }
     }
 
     public var keepsBF16: Bool { precision == .bf16 && ck_isa_takes_half(ck_isa(rawValue: instructionSet.rawValue)) }

@@ -8,7 +8,7 @@ extension CPUBackend {
         /// For tests on other processors: units for bfloat16 in plain C, slow.
         case emulatedAVX512BF16 = 5, emulatedAMX = 6
 
-        /// Environment variable that names the best set to use, one of `names`.
+        /// Environment variable that names the set to use, one of `names`.
         public static let limitVariable = "PIPELINE_KERNELS"
         /// What the variable takes.
         public static var names: [String] { processorSets.map(\.description) }

@@ -43,7 +43,9 @@ struct AttentionTests {
     }
 
     /// With the gradient of every other row zero, the rest of what all queries give is zero, or not asked for.
-    @Test("of first tokens alone gives what all queries give there", arguments: [[1], [2, 1], [130, 1, 17], [5, 16, 33, 1, 64, 7], [513]])
+    @Test("of first tokens alone gives what all queries give there", arguments: [
+        [1], [2, 1], [130, 1, 17], [5, 16, 33, 1, 64, 7], [513], (0..<13).map { [7, 1, 16, 33][$0 % 4] },
+    ])
     func firstTokens(lengths: [Int]) {
         for (H, D) in [(3, 10), (2, 64), (12, 32)] {
             let attention = AttentionCase(H: H, D: D, lengths: lengths, probability: 0.1, firstExample: 3)
@@ -115,6 +117,29 @@ struct AttentionTests {
                     let part = together[output].values[pack.starts[b] * width..<pack.starts[b + 1] * width]
                     let difference = firstDifference(Array(part), alone[output].values)
                     #expect(difference == nil, "sequence \(b), \(alone[output].name)")
+                }
+            }
+        }
+    }
+
+    /// Of many sequences a thread computes several heads in a row, of one each head is an item by itself.
+    @Test("gives a sequence the same bits whether heads are computed in a row or each by itself, on any number of threads",
+          arguments: CPUBackend.InstructionSet.availableForBF16, Precision.allCases)
+    func headsInARow(set: CPUBackend.InstructionSet, precision: Precision) {
+        // Two heads in a row, and three with two in the last item.
+        for (H, D, count) in [(12, 32, 13), (5, 10, 40)] {
+            let lengths = (0..<count).map { [7, 1, 16, 33, 0, 19][$0 % 6] }
+            let pack = AttentionCase(H: H, D: D, lengths: lengths, probability: 0.1, precision: precision)
+            let backend = CPUBackend(threads: 2, instructionSet: set, precision: precision), together = pack.run(on: backend)
+            for threads in [1, 5] {
+                let other = pack.run(on: CPUBackend(threads: threads, instructionSet: set, precision: precision))
+                for (a, b) in zip(together, other) { #expect(firstDifference(a.values, b.values) == nil, "\(a.name), \(threads) threads") }
+            }
+            for b in lengths.indices {
+                let alone = AttentionCase(H: H, D: D, lengths: [lengths[b]], probability: 0.1, firstExample: b, precision: precision)
+                for (output, width) in zip(zip(together, alone.run(on: backend)), [H * D, H, 3 * H * D]) {
+                    let part = output.0.values[pack.starts[b] * width..<pack.starts[b + 1] * width]
+                    #expect(firstDifference(Array(part), output.1.values) == nil, "sequence \(b), \(output.1.name)")
                 }
             }
         }

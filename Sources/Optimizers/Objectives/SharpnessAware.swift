@@ -57,7 +57,7 @@ public final class SharpnessAwareObjective: Objective {
         copyTrained { weights, saved, count in saved.update(from: weights, count: count) }
         defer { copyTrained { weights, saved, count in weights.update(from: saved, count: count) } }
         pass(gradient) { $0.move([], learningRate: -radius / norm, shrinkage: 0) }
-        _ = try base.lossAndGradient(into: gradient)
+        try base.gradient(into: gradient)
         return loss
     }
 

@@ -67,12 +67,19 @@ final class BatchObjective: Objective {
     }
 
     func lossAndGradient(into gradient: Parameters) throws -> Double {
+        let loss = try differentiate(into: gradient)
+        return comparesLosses && model.backend.precision != .fp32 ? try self.loss() : loss
+    }
+
+    func gradient(into gradient: Parameters) throws { _ = try differentiate(into: gradient) }
+
+    /// Returns the loss as the gradient's precision has it.
+    private func differentiate(into gradient: Parameters) throws -> Double {
         cleared.clear(gradient) { model.backend.parallel($0, $1) }
         precondition(!examples.isEmpty, "an empty batch has no gradient")
         model.overwritesMatrices = true
         defer { model.overwritesMatrices = false }
-        let loss = try evaluate(into: gradient)
-        return comparesLosses && model.backend.precision != .fp32 ? try self.loss() : loss
+        return try evaluate(into: gradient)
     }
 
     private var normalizer: Double {

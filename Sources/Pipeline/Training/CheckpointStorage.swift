@@ -20,18 +20,20 @@ struct CheckpointStorage {
     /// The model that the run began with: weights are stored as differences to it.
     let model: Artifact
 
-    /// `cpu-amx.4-bf16` without the `.4`.
     /// What to do about a checkpoint of another path.
     private func advice(on path: String) -> String {
         if Self.withoutRevision(path) == Self.withoutRevision(numericPath) {
             return "It was begun by another version of this tool: finish it with that one, or start it again with --restart."
         }
-        if let set = CPUBackend.instructionSet(computing: path) {
-            return "Go on with \(CPUBackend.InstructionSet.limitVariable)=\(set), as this machine can compute that, too; or start it again with --restart."
+        if let (set, precision) = CPUBackend.kernels(of: path) {
+            // The default of the precision follows the kernels, and this run's must stay what it is.
+            return "This machine can compute that, too: go on with \(CPUBackend.InstructionSet.limitVariable)=\(set) and --set precision=\(precision), "
+                + "or start it again with --restart."
         }
         return "Go on where it was begun, or start it again here with --restart."
     }
 
+    /// `cpu-amx.4-bf16` without the `.4`.
     private static func withoutRevision(_ path: String) -> String { path.replacing(/\.[0-9]+-/, with: "-") }
 
     /// The newest complete checkpoint.

@@ -166,8 +166,10 @@ import Testing
         #expect(refusal.problem.contains("another processor-fp32"))
         #expect(refusal.advice?.contains("--restart") == true && refusal.advice?.contains("another version") == false)
         if CPUBackend.InstructionSet.best != .baseline {
-            try replace(toy, run) { $0["numeric_path"] = .string(CPUBackend(threads: 1, instructionSet: .baseline).numericPath) }
-            #expect(try error(PipelineError.self) { try run.run(toy) }?.advice?.contains("PIPELINE_KERNELS=baseline") == true)
+            let baseline = CPUBackend(threads: 1, instructionSet: .baseline, precision: .bf16)
+            try replace(toy, run) { $0["numeric_path"] = .string(baseline.numericPath) }
+            let advice = try error(PipelineError.self) { try run.run(toy) }?.advice
+            #expect(advice?.contains("PIPELINE_KERNELS=baseline and --set precision=bf16") == true, "\(advice ?? "")")
         }
         run.configure = { $0.restarts = true }
         #expect(try run.run(toy).trace == whole.trace)

@@ -22,6 +22,7 @@ import Testing
             ["objective": "scala", "noise_interval": 3, "noise_delay": 0.2], ["objective": "freelb", "optimizer": "adamsls"],
             ["objective": "scala", "ascent_steps": 0, "sharpness_radius": 0.05, "optimizer": "salsa"],
             ["objective": "scala", "sharpness_radius": 0.05, "noise_delay": 0], ["optimizer": "adamsls", "precision": "bf16"],
+            ["optimizer": "adamsls", "precision": "bf16", "sharpness_radius": 0.05],
             ["objective": "freelb", "optimizer": "alsals", "precision": "bf16"], ["freeze": .list(["embeddings", 0])],
             ["objective": "freelb", "freeze": .list(["embeddings", 0])], ["objective": "smart", "freeze": .list(["embeddings"])],
             ["optimizer": "plasls", "betas": [0.9, 0.99], "momentum_after_acceptance": true], ["freeze": .list([1])], ["objective": "scala", "noise_delay": 1],

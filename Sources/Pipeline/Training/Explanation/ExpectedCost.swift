@@ -47,16 +47,16 @@ public struct ExpectedCost: Sendable {
     init(_ recipe: Recipe, search: any LineSearch, steps: Int?, units: Int?, plain: ExpectedPasses = .plain) {
         // Sharpness-aware descent takes the gradient twice.
         let gradients = recipe.sharpnessRadius > 0 ? 2.0 : 1.0
-        // Beside a gradient in bfloat16 a search needs its loss in float32.
+        // Beside the first gradient in bfloat16 a search needs its loss in float32.
         func lossBeside(_ passes: Double) -> ExpectedPasses {
             let isApart = recipe.optimizer.triesSteps && recipe.precision == .bf16
             return ExpectedPasses(forward: isApart ? passes : 0, inputGradient: 0, weightGradient: 0)
         }
-        plainStep = gradients * (plain + lossBeside(1))
+        plainStep = gradients * plain + lossBeside(1)
         let settings = recipe.objective.settings
         let share = settings?.activeShare(steps: steps) ?? 0
         noiseShare = share
-        noiseStep = settings.map { gradients * ($0.stepPasses(plain) + lossBeside($0.lossPasses)) }
+        noiseStep = settings.map { gradients * $0.stepPasses(plain) + lossBeside($0.lossPasses) }
         let isKnown = steps != nil || recipe.optimizer.values["growth_period"] != "epoch"
         trials = search.expectedTrials(units: units).map { trials in
             Trials(
